@@ -1,0 +1,153 @@
+//===- LLMDialect.td - The llm dialect, its types and attributes -*- tablegen -*-===//
+//
+// Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef SMELT_DIALECT_LLM_IR_LLMDIALECT_TD
+#define SMELT_DIALECT_LLM_IR_LLMDIALECT_TD
+
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/OpBase.td"
+
+def LLM_Dialect : Dialect {
+  let name = "llm";
+  let cppNamespace = "::smelt::llm";
+  let summary = "One op per concept of the language-model literature";
+  let description = [{
+    The top level of Smelt: tensors with value semantics, a dynamic number of
+    tokens, static model dimensions. A function of this level is a *step*: M
+    tokens of any mix of sequences at any positions go in, outputs for the
+    rows asked for come out. Weights are never in the IR: an `llm.param`
+    symbol says where their bytes come from and what is to be done with them.
+
+    Module attributes:
+    - `llm.stage`: the last stage that ran, a name of the stage table;
+    - `llm.checkpoint`: the folder that the sources of params are relative to;
+    - `llm.model`: a dictionary, the model card that goes into the manifest;
+    - `llm.target`: the name of the target record, such as "avx2";
+    - `llm.compute`: `f32` or `bf16`, what inputs of linears and the KV cache
+      are rounded to.
+
+    Arguments of the step function carry `llm.input`, its results
+    `llm.output`, each with a name of the manifest.
+  }];
+  let useDefaultAttributePrinterParser = 1;
+  let useDefaultTypePrinterParser = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Types
+//===----------------------------------------------------------------------===//
+
+def LLM_KVType : TypeDef<LLM_Dialect, "KV"> {
+  let mnemonic = "kv";
+  let summary = "Handle of the KV cache of all layers";
+  let description = [{
+    A sequence's rows live in blocks of 64 positions that a block table names.
+    The handle has memory effects instead of value semantics: as a tensor, one
+    read of the old value after an append would clone the whole cache.
+
+    ```mlir
+    !llm.kv<layers = 6, heads = 4, size = 32, type = bf16>
+    ```
+  }];
+  let parameters = (ins "int64_t":$layers, "int64_t":$heads, "int64_t":$size,
+                        "::mlir::Type":$type);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Attributes of params
+//===----------------------------------------------------------------------===//
+
+class LLM_Attr<string name, string attrMnemonic> : AttrDef<LLM_Dialect, name> {
+  let mnemonic = attrMnemonic;
+}
+
+def LLM_SourceAttr : LLM_Attr<"Source", "source"> {
+  let summary = "A tensor of a checkpoint file";
+  let description = [{
+    `offset` counts bytes from the start of the file; `type` is the shape and
+    element type as stored.
+
+    ```mlir
+    #llm.source<"model.norm.weight", file = "model.safetensors", offset = 832,
+                type = tensor<256xbf16>>
+    ```
+  }];
+  let parameters = (ins StringRefParameter<"name of the tensor">:$name,
+                        StringRefParameter<"path in the checkpoint">:$file,
+                        "int64_t":$offset, "::mlir::RankedTensorType":$type);
+  let assemblyFormat = [{
+    `<` $name `,` `file` `=` $file `,` `offset` `=` $offset `,`
+        `type` `=` $type `>`
+  }];
+}
+
+def LLM_ConcatAttr : LLM_Attr<"Concat", "concat"> {
+  let summary = "Recipe step: stack the rows of the first `parts` sources";
+  let description = [{
+    Each part is padded with zero rows to a multiple of `align` (default 1).
+    Without this step a recipe starts from its first source.
+  }];
+  let parameters = (ins "int64_t":$parts, DefaultValuedParameter<"int64_t", "1">:$align);
+  let assemblyFormat = "`<` `parts` `=` $parts (`,` `align` `=` $align^)? `>`";
+}
+
+def LLM_ScaleColumnsAttr : LLM_Attr<"ScaleColumns", "scale_columns"> {
+  let summary = "Recipe step: multiply column k by element k of source `by`";
+  let parameters = (ins "int64_t":$by);
+  let assemblyFormat = "`<` `by` `=` $by `>`";
+}
+
+def LLM_TransposeAttr : LLM_Attr<"Transpose", "transpose"> {
+  let summary = "Recipe step: exchange rows and columns";
+}
+
+def LLM_CastAttr : LLM_Attr<"Cast", "cast"> {
+  let summary = "Recipe step: convert elements, rounding to nearest even";
+  let parameters = (ins "::mlir::Type":$type);
+  let assemblyFormat = "`<` $type `>`";
+}
+
+def LLM_FormatAttr : LLM_Attr<"Format", "format"> {
+  let summary = "How the elements of a param are stored: a record of Formats.def";
+  let parameters = (ins StringRefParameter<"name of the record">:$name);
+  let assemblyFormat = "`<` $name `>`";
+  let genVerifyDecl = 1;
+}
+
+def LLM_LayoutAttr : LLM_Attr<"Layout", "layout"> {
+  let summary = "The order in which the elements of a param are stored";
+  let description = [{
+    `#llm.layout<rows>`: row-major, as in the checkpoint.
+
+    `#llm.layout<panel, n = 32, k = 2>` of a matrix [N, K]: panels of n rows,
+    stored as `[ceil(N/n)][ceil(K/k)][n][k]`, padded with zeros, so that a
+    matrix product reads one sequential stream:
+
+    ```
+                 k = 0 1 | 2 3 | ...              one panel, n = 4, k = 2
+        row 0        a a'| e e'|                  a a' b b' c c' d d' | e e' ...
+        row 1        b b'| f f'|        ==>       (row 0, row 1, row 2, row 3;
+        row 2        c c'| g g'|                   then the next pair of k)
+        row 3        d d'| h h'|
+    ```
+  }];
+  let parameters = (ins StringRefParameter<"rows or panel">:$kind,
+                        DefaultValuedParameter<"int64_t", "0">:$n,
+                        DefaultValuedParameter<"int64_t", "0">:$k);
+  let assemblyFormat = "`<` $kind (`,` `n` `=` $n^ `,` `k` `=` $k)? `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    bool isPanel() const { return getKind() == "panel"; }
+    /// Shape of the storage of a logical `shape`: itself for rows,
+    /// [ceil(N/n), ceil(K/k), n, k] for panels of a matrix.
+    ::llvm::SmallVector<int64_t> getPhysicalShape(
+        ::llvm::ArrayRef<int64_t> shape) const;
+  }];
+}
+
+#endif // SMELT_DIALECT_LLM_IR_LLMDIALECT_TD
