@@ -81,7 +81,7 @@ static LogicalResult inferRecipe(ParamOp op, ArrayRef<SourceAttr> sources,
   if (!op.getRecipe())
     return success();
   bool isFirst = true;
-  for (Attribute step : *op.getRecipe()) {
+  for (Attribute step : op.getRecipeAttr().getValue()) {
     auto result =
         llvm::TypeSwitch<Attribute, LogicalResult>(step)
             .Case([&](ConcatAttr concat) -> LogicalResult {
