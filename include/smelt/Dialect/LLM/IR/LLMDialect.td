@@ -62,6 +62,19 @@ def LLM_KVType : TypeDef<LLM_Dialect, "KV"> {
 // Attributes of params
 //===----------------------------------------------------------------------===//
 
+/// A name printed as a bare word.
+class LLM_Word<string desc> : StringRefParameter<desc> {
+  let parser = [{
+    [&]() -> ::mlir::FailureOr<std::string> {
+      std::string word;
+      if ($_parser.parseKeywordOrString(&word))
+        return ::mlir::failure();
+      return word;
+    }()
+  }];
+  let printer = "$_printer.printKeywordOrString($_self)";
+}
+
 class LLM_Attr<string name, string attrMnemonic> : AttrDef<LLM_Dialect, name> {
   let mnemonic = attrMnemonic;
 }
@@ -114,7 +127,7 @@ def LLM_CastAttr : LLM_Attr<"Cast", "cast"> {
 
 def LLM_FormatAttr : LLM_Attr<"Format", "format"> {
   let summary = "How the elements of a param are stored: a record of Formats.def";
-  let parameters = (ins StringRefParameter<"name of the record">:$name);
+  let parameters = (ins LLM_Word<"name of the record">:$name);
   let assemblyFormat = "`<` $name `>`";
   let genVerifyDecl = 1;
 }
@@ -136,7 +149,7 @@ def LLM_LayoutAttr : LLM_Attr<"Layout", "layout"> {
         row 3        d d'| h h'|
     ```
   }];
-  let parameters = (ins StringRefParameter<"rows or panel">:$kind,
+  let parameters = (ins LLM_Word<"rows or panel">:$kind,
                         DefaultValuedParameter<"int64_t", "0">:$n,
                         DefaultValuedParameter<"int64_t", "0">:$k);
   let assemblyFormat = "`<` $kind (`,` `n` `=` $n^ `,` `k` `=` $k)? `>`";
