@@ -53,3 +53,16 @@ function(smelt_add_tablegen target td)
   endwhile()
   add_custom_target(${target} DEPENDS ${TABLEGEN_OUTPUT})
 endfunction()
+
+# smelt_add_unit_test(NAME SOURCES... LINK LIBS...)
+# A googletest program; `check-smelt` builds and runs it.
+function(smelt_add_unit_test name)
+  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  find_package(GTest REQUIRED)
+  add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
+  target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest
+    GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL ON
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
+  set_property(GLOBAL APPEND PROPERTY SMELT_UNIT_TESTS ${name})
+endfunction()

@@ -1,0 +1,72 @@
+# ===- lit.cfg.py - How lit runs the tests of this folder -------------------===//
+#
+# Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# ===----------------------------------------------------------------------===//
+#
+# A test is an .mlir or .test file with RUN lines. Tools of the build come first
+# on the PATH, then those of LLVM (FileCheck, not, split-file, mlir-runner).
+# What a machine or a build may lack is a feature; a test that needs it says
+# `REQUIRES: feature`, and utils/run-tests.py prints why it was skipped.
+#
+# ===----------------------------------------------------------------------===//
+import importlib.util
+import os
+import shutil
+import sys
+
+import lit.formats
+
+config.name = "Smelt"
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".mlir", ".test"]
+config.excludes = ["Inputs", "Unit"]
+config.test_source_root = os.path.dirname(__file__)
+config.test_exec_root = os.path.join(config.smelt_build, "test")
+if not config.smelt_has_compiler:
+    # A build of the runtime alone has no IR to test.
+    config.excludes += ["Conversion", "Dialect", "Import", "Integration",
+                        "Pipeline", "Target", "Tools", "Transforms"]
+
+config.environment["PATH"] = os.pathsep.join(
+    [os.path.join(config.smelt_build, "bin"), config.llvm_tools,
+     config.environment["PATH"]])
+config.environment["PYTHONPATH"] = os.path.join(config.smelt_source, "utils")
+config.environment["PYTHONDONTWRITEBYTECODE"] = "1"
+
+config.substitutions += [
+    ("%python", sys.executable),
+    ("%utils", os.path.join(config.smelt_source, "utils")),
+    ("%models", os.path.join(config.smelt_source, "examples", "models")),
+    ("%inputs", os.path.join(config.test_source_root, "Integration", "Inputs")),
+    ("%goldens", config.smelt_goldens or "no-goldens"),
+    ("%runnerlibs", ",".join(
+        os.path.join(config.llvm_library_dir, f"libmlir_{name}.so")
+        for name in ("runner_utils", "c_runner_utils"))),
+]
+
+
+def processorFlags():
+    """The flags of the first processor in /proc/cpuinfo, as a set."""
+    try:
+        with open("/proc/cpuinfo") as info:
+            for line in info:
+                if line.startswith("flags"):
+                    return set(line.split(":", 1)[1].split())
+    except OSError:
+        pass
+    return set()
+
+
+flags = processorFlags()
+features = {
+    "avx2": "avx2" in flags,
+    "avx512": {"avx512f", "avx512bw", "avx512vl", "avx512dq"} <= flags,
+    "avx512bf16": "avx512_bf16" in flags,
+    "ptxas": shutil.which("ptxas") is not None,
+    "numpy": importlib.util.find_spec("numpy") is not None,
+    "goldens": bool(config.smelt_goldens),
+}
+features.update((tool, True) for tool in config.smelt_tools)
+config.available_features.update(name for name in features if features[name])
