@@ -1,11 +1,12 @@
 //===- InitAll.cpp - Every dialect and pass of the compiler -----*- C++ -*-===//
 //
-// Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
-// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Part of the Smelt project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 #include "smelt/InitAll.h"
 
+#include "smelt/Dialect/Kernel/IR/Kernel.h"
 #include "smelt/Dialect/LLM/IR/LLM.h"
 
 #include "mlir/InitAllDialects.h"
@@ -16,5 +17,5 @@ void smelt::registerAll(mlir::DialectRegistry &registry) {
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
   mlir::registerAllPasses();
-  registry.insert<llm::LLMDialect>();
+  registry.insert<kernel::KernelDialect, llm::LLMDialect>();
 }

@@ -1,0 +1,89 @@
+//===- KernelOps.td - Ops of the kernel dialect -*- tablegen -*-===//
+//
+// Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef SMELT_DIALECT_KERNEL_IR_KERNELOPS_TD
+#define SMELT_DIALECT_KERNEL_IR_KERNELOPS_TD
+
+include "smelt/Dialect/Kernel/IR/KernelDialect.td"
+include "mlir/Dialect/LLVMIR/LLVMOpBase.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class Kernel_Op<string mnemonic, list<Trait> traits = []>
+    : Op<Kernel_Dialect, mnemonic, traits>;
+
+//===----------------------------------------------------------------------===//
+// The team
+//===----------------------------------------------------------------------===//
+
+def Kernel_NumThreadsOp : Kernel_Op<"num_threads", [Pure]> {
+  let summary = "threads of the team that runs the step";
+  let description = [{
+    The bound of every `scf.forall` over threads. It is at least 1 and the
+    same throughout a step.
+
+    ```mlir
+    %n = kernel.num_threads
+    scf.forall (%t) in (%n) { ... }
+    ```
+  }];
+  let results = (outs Index:$result);
+  let assemblyFormat = "attr-dict";
+}
+
+def Kernel_BarrierOp : Kernel_Op<"barrier", [AttrSizedOperandSegments,
+    MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "wait until all threads of the team are here";
+  let description = [{
+    What any thread wrote before the barrier, all threads read after it. No
+    access to memory moves across it.
+
+    Once a function has been made SPMD, the barrier names the step (a pointer
+    to a `SmeltStep`) and the thread that waits.
+
+    ```mlir
+    kernel.barrier
+    kernel.barrier %thread of %step
+    ```
+
+    Constraints:
+    - (C1) `thread` and `step` are given together.
+  }];
+  let arguments = (ins Optional<Index>:$thread, Optional<LLVM_DefaultPointer>:$step);
+  let assemblyFormat = "($thread^)? (`of` $step^)? attr-dict";
+  let hasVerifier = 1;
+  let builders = [OpBuilder<(ins), [{
+    build($_builder, $_state, ::mlir::Value(), ::mlir::Value());
+  }]>];
+}
+
+//===----------------------------------------------------------------------===//
+// Weights
+//===----------------------------------------------------------------------===//
+
+def Kernel_ParamOp : Kernel_Op<"param", [Pure,
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "a view of a param's bytes in the weights section";
+  let description = [{
+    The buffer is read-only: nothing writes to it.
+
+    ```mlir
+    %w = kernel.param @layers.qkv[%layer] : memref<16x128x32x2xbf16>
+    ```
+
+    Constraints:
+    - (C1) the symbol is an `llm.param` whose stored type has the shape and
+      the element type of the result.
+    - (C2) `layer` is given if and only if the param has several instances.
+    - (C3) the result has identity layout.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$param, Optional<Index>:$layer);
+  let results = (outs AnyStaticShapeMemRef:$result);
+  let assemblyFormat = "$param (`[` $layer^ `]`)? attr-dict `:` type($result)";
+}
+
+#endif // SMELT_DIALECT_KERNEL_IR_KERNELOPS_TD

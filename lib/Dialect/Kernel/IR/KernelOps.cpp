@@ -1,0 +1,57 @@
+//===- KernelOps.cpp - Verifiers of kernel ops -*- C++ -*-===//
+//
+// Part of the Smelt project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The numbers (C1), (C2), ... are those of the op's description in
+// KernelOps.td.
+//
+//===----------------------------------------------------------------------===//
+#include "smelt/Dialect/Kernel/IR/Kernel.h"
+
+#include "smelt/Dialect/LLM/IR/LLM.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/OpImplementation.h"
+
+using namespace mlir;
+using namespace smelt::kernel;
+
+#define GET_OP_CLASSES
+#include "smelt/Dialect/Kernel/IR/KernelOps.cpp.inc"
+
+LogicalResult BarrierOp::verify() {
+  if (static_cast<bool>(getThread()) != static_cast<bool>(getStep())) // (C1)
+    return emitOpError("expects thread and step together, or neither");
+  return success();
+}
+
+LogicalResult ParamOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  auto param =
+      symbols.lookupNearestSymbolFrom<llm::ParamOp>(*this, getParamAttr());
+  if (!param) // (C1)
+    return emitOpError("expects ") << getParamAttr() << " to be an llm.param";
+  RankedTensorType stored = param.getStoredType();
+  MemRefType type = getType();
+  if (stored.getShape() != type.getShape() ||
+      stored.getElementType() != type.getElementType()) { // (C1)
+    InFlightDiagnostic error = emitOpError("expects a view of the stored type ")
+                               << stored << ", got " << type;
+    error.attachNote(param.getLoc()) << "the param is here";
+    return error;
+  }
+  if (static_cast<bool>(getLayer()) != (param.getInstanceCount() > 1)) { // (C2)
+    InFlightDiagnostic error =
+        emitOpError(getLayer() ? "expects no layer, since "
+                               : "expects a layer, since ")
+        << getParamAttr() << " has " << param.getInstanceCount()
+        << (param.getInstanceCount() == 1 ? " instance" : " instances");
+    error.attachNote(param.getLoc()) << "the param is here";
+    return error;
+  }
+  if (!type.getLayout().isIdentity()) // (C3)
+    return emitOpError("expects identity layout, got ") << type;
+  return success();
+}
