@@ -8,6 +8,7 @@
 
 #include "smelt/Dialect/Kernel/IR/Kernel.h"
 #include "smelt/Dialect/LLM/IR/LLM.h"
+#include "smelt/Transforms/Vector/Passes.h"
 
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
@@ -18,4 +19,5 @@ void smelt::registerAll(mlir::DialectRegistry &registry) {
   mlir::registerAllExtensions(registry);
   mlir::registerAllPasses();
   registry.insert<kernel::KernelDialect, llm::LLMDialect>();
+  registerVectorPasses();
 }
