@@ -41,6 +41,12 @@ config.substitutions += [
     ("%models", os.path.join(config.smelt_source, "examples", "models")),
     ("%inputs", os.path.join(config.test_source_root, "Integration", "Inputs")),
     ("%goldens", config.smelt_goldens or "no-goldens"),
+    # From tensors, linalg, scf and check ops to what mlir-runner executes.
+    ("%to-llvm", " ".join(f"--{name}" for name in (
+        "convert-check-to-scf", "one-shot-bufferize=bufferize-function-boundaries",
+        "convert-linalg-to-loops", "expand-strided-metadata", "lower-affine",
+        "convert-scf-to-cf", "convert-vector-to-llvm", "convert-to-llvm",
+        "reconcile-unrealized-casts"))),
     ("%runnerlibs", ",".join(
         os.path.join(config.llvm_library_dir, f"libmlir_{name}.so")
         for name in ("runner_utils", "c_runner_utils"))),

@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "smelt/InitAll.h"
 
+#include "smelt/Conversion/CheckToSCF/Passes.h"
+#include "smelt/Dialect/Check/IR/Check.h"
 #include "smelt/Dialect/Kernel/IR/Kernel.h"
 #include "smelt/Dialect/LLM/IR/LLM.h"
 #include "smelt/Transforms/Vector/Passes.h"
@@ -18,6 +20,10 @@ void smelt::registerAll(mlir::DialectRegistry &registry) {
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
   mlir::registerAllPasses();
-  registry.insert<kernel::KernelDialect, llm::LLMDialect>();
+  registry.insert<check::CheckDialect>();
+  registry.insert<kernel::KernelDialect>();
+  registry.insert<llm::LLMDialect>();
+
+  registerCheckToSCFPasses();
   registerVectorPasses();
 }
