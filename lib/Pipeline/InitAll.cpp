@@ -10,6 +10,9 @@
 #include "smelt/Dialect/Check/IR/Check.h"
 #include "smelt/Dialect/Kernel/IR/Kernel.h"
 #include "smelt/Dialect/LLM/IR/LLM.h"
+#include "smelt/Pipeline/Pipeline.h"
+#include "smelt/Transforms/Layout/Passes.h"
+#include "smelt/Transforms/Quantize/Passes.h"
 #include "smelt/Transforms/Vector/Passes.h"
 
 #include "mlir/InitAllDialects.h"
@@ -26,4 +29,8 @@ void smelt::registerAll(mlir::DialectRegistry &registry) {
 
   registerCheckToSCFPasses();
   registerVectorPasses();
+  registerPipelinePasses();
+  registerQuantizePasses();
+  registerLayoutPasses();
+  registerStagePipelines();
 }

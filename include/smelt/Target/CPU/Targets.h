@@ -1,0 +1,77 @@
+//===- Targets.h - Facts of CPU targets as records --------------*- C++ -*-===//
+//
+// Part of the Smelt project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What passes and emission want to know about a processor. A module names its
+// record in the attribute `llm.target`; nothing else decides about vector
+// widths, tiles or instructions. This library depends on no pass, so that every
+// phase may ask it.
+//
+// The records stand best first. A processor is served by the first one whose
+// features it has; the last, `generic`, always matches.
+//
+//===----------------------------------------------------------------------===//
+#ifndef SMELT_TARGET_CPU_TARGETS_H
+#define SMELT_TARGET_CPU_TARGETS_H
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringRef.h"
+#include <cstdint>
+#include <string>
+
+namespace mlir {
+class Operation;
+class Type;
+} // namespace mlir
+
+namespace smelt {
+
+/// Everything that differs between CPU targets.
+struct TargetRecord {
+  llvm::StringLiteral name;   // the value of llm.target, and the ingot's isa
+  llvm::StringLiteral triple; // of LLVM
+  llvm::StringLiteral cpu;    // LLVM's -mcpu
+  llvm::StringLiteral llvmFeatures;    // LLVM's -mattr, on top of the cpu
+  llvm::StringLiteral runtimeFeatures; // what the code executes, by name,
+                                       // separated by commas
+  int64_t vectorBits;                  // bits of a vector register
+  int64_t vectorCount;                 // vector registers
+  int64_t panelRows;        // n of the layout panel: the same for all targets
+  int64_t rowTile;          // rows (tokens) of a matrix product's register tile
+  int64_t columnVectors;    // vectors of columns of that tile
+  bool hasFMA;              // fused multiply-add instructions
+  bool hasF16C;             // conversions between f16 and f32
+  bool hasBF16Dot;          // f32 += bf16 * bf16 + bf16 * bf16
+  int64_t decodeRungs[4];   // token counts with a function of their own
+  int64_t prefetchDistance; // bytes ahead in the weights from 2 tokens on
+
+  /// Elements of 32 bits in a vector register.
+  int64_t lanes() const { return vectorBits / 32; }
+  /// k of the layout panel for weights stored as `element`: 2 for bf16, whose
+  /// dot products take pairs, otherwise 1. The same for all targets.
+  int64_t panelDepth(mlir::Type element) const;
+  /// The names in runtimeFeatures.
+  llvm::SmallVector<llvm::StringRef> runtimeFeatureList() const;
+};
+
+/// All records, best first.
+llvm::ArrayRef<TargetRecord> targetRecords();
+
+/// The record called `name`, or null.
+const TargetRecord *lookupTarget(llvm::StringRef name);
+
+/// The record that `mcpu` asks for: `host`, the name of a record, or the name
+/// of any processor LLVM knows. Null with a message in `error` for others.
+const TargetRecord *selectTarget(llvm::StringRef mcpu, std::string &error);
+
+/// The record of the module that `op` stands in (attribute `llm.target`); null
+/// after an error diagnostic at `op` if there is none.
+const TargetRecord *getTarget(mlir::Operation *op);
+
+} // namespace smelt
+
+#endif // SMELT_TARGET_CPU_TARGETS_H

@@ -1,0 +1,81 @@
+//===- Pipeline.cpp - The whole compiler, stage by stage --------*- C++ -*-===//
+//
+// Part of the Smelt project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Stages.def is the compiler; this file only walks over it.
+//
+//===----------------------------------------------------------------------===//
+#include "smelt/Pipeline/Pipeline.h"
+
+#include "smelt/Transforms/Layout/Passes.h"
+#include "smelt/Transforms/Quantize/Passes.h"
+
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "llvm/ADT/STLExtras.h"
+
+using namespace mlir;
+using namespace smelt;
+
+static void buildNothing(OpPassManager &) {}
+
+static constexpr Stage table[] = {
+#define STAGE(name, description, build) {#name, description, build},
+#include "smelt/Pipeline/Stages.def"
+};
+
+llvm::ArrayRef<Stage> smelt::stages() { return table; }
+
+const Stage *smelt::lookupStage(StringRef name) {
+  const Stage *stage =
+      llvm::find_if(table, [&](const Stage &s) { return s.name == name; });
+  return stage == std::end(table) ? nullptr : stage;
+}
+
+const Stage *smelt::getStage(ModuleOp module) {
+  auto name = module->getAttrOfType<StringAttr>("llm.stage");
+  if (!name) {
+    module.emitError("expects module attribute llm.stage, the last stage that "
+                     "ran");
+    return nullptr;
+  }
+  const Stage *stage = lookupStage(name.getValue());
+  if (!stage)
+    module.emitError("expects llm.stage to be the name of a stage, got '")
+        << name.getValue() << "'";
+  return stage;
+}
+
+void smelt::buildStage(OpPassManager &pm, const Stage &stage) {
+  stage.build(pm);
+  pm.addPass(createSetStage({stage.name.str()}));
+}
+
+LogicalResult smelt::runStages(ModuleOp module, const Stage &last,
+                               const StageObserver &observer) {
+  const Stage *reached = getStage(module);
+  if (!reached)
+    return failure();
+  for (const Stage *stage = reached + 1; stage <= &last; ++stage) {
+    if (observer.before)
+      observer.before(*stage);
+    PassManager pm(module.getContext());
+    buildStage(pm, *stage);
+    if (failed(pm.run(module)))
+      return failure();
+    if (observer.after && failed(observer.after(*stage)))
+      return failure();
+  }
+  return success();
+}
+
+void smelt::registerStagePipelines() {
+#define STAGE(name, description, build)                                        \
+  PassPipelineRegistration<>(                                                  \
+      "smelt-" #name, description,                                             \
+      [](OpPassManager &pm) { buildStage(pm, *lookupStage(#name)); });
+#include "smelt/Pipeline/Stages.def"
+}

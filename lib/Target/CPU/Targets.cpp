@@ -1,0 +1,123 @@
+//===- Targets.cpp - Facts of CPU targets as records ------------*- C++ -*-===//
+//
+// Part of the Smelt project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The table of targets, and how a processor finds its row.
+//
+// A register tile keeps rowTile * columnVectors accumulators, a row of
+// columnVectors weights and one activation in registers: more than vectorCount
+// of them spill, which costs up to 60 % of the speed.
+//
+//===----------------------------------------------------------------------===//
+#include "smelt/Target/CPU/Targets.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Diagnostics.h"
+#include "llvm-c/Target.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/MC/MCSubtargetInfo.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/Triple.h"
+#include <memory>
+
+using namespace smelt;
+
+#define SMELT_V2 "sse3,ssse3,sse4.1,sse4.2,popcnt"
+#define SMELT_V3 SMELT_V2 ",avx,avx2,fma,f16c,bmi,bmi2,lzcnt,movbe"
+#define SMELT_V4 SMELT_V3 ",avx512f,avx512bw,avx512cd,avx512dq,avx512vl"
+#define SMELT_LINUX "x86_64-unknown-linux-gnu"
+
+// clang-format off
+static constexpr TargetRecord records[] = {
+  // name          triple       cpu          LLVM features  executed features       bits regs  n  rows cols fma    f16c   dot    rungs         prefetch
+  {"avx512-bf16", SMELT_LINUX, "x86-64-v4", "+avx512bf16", SMELT_V4 ",avx512bf16", 512, 32,   32, 6,   4,   true,  true,  true,  {1, 2, 4, 8}, 2048},
+  {"avx512",      SMELT_LINUX, "x86-64-v4", "",            SMELT_V4,               512, 32,   32, 6,   4,   true,  true,  false, {1, 2, 4, 8}, 2048},
+  {"avx2",        SMELT_LINUX, "x86-64-v3", "",            SMELT_V3,               256, 16,   32, 6,   2,   true,  true,  false, {1, 2, 4, 8}, 2048},
+  {"generic",     SMELT_LINUX, "x86-64",    "",            "",                     128, 16,   32, 6,   2,   false, false, false, {1, 2, 4, 8}, 2048},
+};
+// clang-format on
+
+llvm::SmallVector<llvm::StringRef> TargetRecord::runtimeFeatureList() const {
+  llvm::SmallVector<llvm::StringRef> features;
+  runtimeFeatures.split(features, ',', -1, /*KeepEmpty=*/false);
+  return features;
+}
+
+int64_t TargetRecord::panelDepth(mlir::Type element) const {
+  return element.isBF16() ? 2 : 1;
+}
+
+llvm::ArrayRef<TargetRecord> smelt::targetRecords() { return records; }
+
+const TargetRecord *smelt::lookupTarget(llvm::StringRef name) {
+  const TargetRecord *record = llvm::find_if(
+      records, [&](const TargetRecord &r) { return r.name == name; });
+  return record == std::end(records) ? nullptr : record;
+}
+
+/// The first record all of whose features `has` confirms.
+static const TargetRecord *
+firstMatch(llvm::function_ref<bool(llvm::StringRef feature)> has) {
+  return llvm::find_if(records, [&](const TargetRecord &record) {
+    return llvm::all_of(record.runtimeFeatureList(), has);
+  });
+}
+
+const TargetRecord *smelt::selectTarget(llvm::StringRef mcpu,
+                                        std::string &error) {
+  if (const TargetRecord *record = lookupTarget(mcpu))
+    return record;
+  if (mcpu == "host") {
+    llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
+    return firstMatch(
+        [&](llvm::StringRef feature) { return features.lookup(feature); });
+  }
+
+  LLVMInitializeX86TargetInfo();
+  LLVMInitializeX86Target();
+  LLVMInitializeX86TargetMC();
+  llvm::Triple triple(SMELT_LINUX);
+  const llvm::Target *target =
+      llvm::TargetRegistry::lookupTarget(triple, error);
+  if (!target)
+    return nullptr;
+  std::unique_ptr<llvm::MCSubtargetInfo> none(
+      target->createMCSubtargetInfo(triple, "", ""));
+  if (!none->isCPUStringValid(mcpu)) {
+    error = "unknown processor '" + mcpu.str() + "'; expected host, " +
+            llvm::join(llvm::map_range(records,
+                                       [](const TargetRecord &record) {
+                                         return record.name.str();
+                                       }),
+                       ", ") +
+            " or a name that LLVM knows, such as x86-64-v3 or znver4";
+    return nullptr;
+  }
+  std::unique_ptr<llvm::MCSubtargetInfo> info(
+      target->createMCSubtargetInfo(triple, mcpu, ""));
+  return firstMatch([&](llvm::StringRef feature) {
+    return info->checkFeatures("+" + feature.str());
+  });
+}
+
+const TargetRecord *smelt::getTarget(mlir::Operation *op) {
+  auto module = llvm::dyn_cast<mlir::ModuleOp>(op);
+  if (!module)
+    module = op->getParentOfType<mlir::ModuleOp>();
+  auto name = module ? module->getAttrOfType<mlir::StringAttr>("llm.target")
+                     : mlir::StringAttr();
+  if (!name) {
+    op->emitError("expects the module to name a target in llm.target");
+    return nullptr;
+  }
+  const TargetRecord *record = lookupTarget(name.getValue());
+  if (!record)
+    op->emitError("expects llm.target to be the name of a target record, got '")
+        << name.getValue() << "'";
+  return record;
+}
