@@ -36,9 +36,11 @@ def find(pattern):
 
 
 def dialects():
-    """Pairs (folder's name, .td file) of the dialects that define ops."""
+    """Pairs (folder's name, .td file): the file that has all of its ops."""
     for td in find("include/smelt/Dialect/*/IR/*Ops.td"):
-        yield td.split("/")[3], td
+        name = td.split("/")[3]
+        if os.path.basename(td) == f"{name}Ops.td":
+            yield name, td
 
 
 def passFiles():

@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+# ===- same-bits.py - Results don't depend on threads, chunks or company ----===//
+#
+# Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# ===----------------------------------------------------------------------===//
+"""Usage: same-bits.py WORKFOLDER INGOT GOLDEN
+
+Runs a decoder on the golden's text (or prompt), or an encoder on the golden's
+batch, in many ways that must all give the same bits: with 1, 2 and 3 threads,
+in chunks of several sizes, and with sequences alone or sharing steps.
+"""
+import os
+import sys
+
+import safetensors
+from smelt import smelt
+
+THREADS = (1, 2, 3)
+CHUNKS = (1, 7, 63, 64, 65)
+
+
+class Runner:
+    """Runs `smelt logits` on one ingot and returns its outputs."""
+
+    def __init__(self, work, ingot):
+        self.ingot = ingot
+        self.inputs = os.path.join(work, "inputs.safetensors")
+        self.outputs = os.path.join(work, "outputs.safetensors")
+
+    def __call__(self, tensors, *options):
+        safetensors.save(self.inputs, tensors)
+        smelt("logits", self.ingot, "--ids-file", self.inputs,
+              "-o", self.outputs, *options)
+        return safetensors.load(self.outputs)
+
+
+def bits(values):
+    return values.tobytes()
+
+
+def expectSame(what, actual, expected):
+    if bits(actual) != bits(expected):
+        differing = sum(a != b for a, b in zip(actual, expected))
+        sys.exit(f"{what}: {differing} of {len(expected)} numbers differ")
+    print(f"{what}: same bits")
+
+
+def rows(tensor, indices):
+    """Rows of a [n, width] tensor as one flat array."""
+    width = tensor.shape[1]
+    out = tensor.values[:0]
+    for index in indices:
+        out.extend(tensor.values[index * width:(index + 1) * width])
+    return out
+
+
+def checkDecoder(run, ids):
+    def alone(part, *options):
+        return run({"prompt_ids": safetensors.integers(part)},
+                   *options)["logits"]
+
+    whole = alone(ids, "-t", "1")
+    for threads in THREADS[1:]:
+        expectSame(f"{threads} threads", alone(ids, "-t", str(threads)).values,
+                   whole.values)
+    for chunk in CHUNKS:
+        threads = str(THREADS[chunk % len(THREADS)])
+        expectSame(f"chunks of {chunk} with {threads} threads",
+                   alone(ids, "--chunk", str(chunk), "-t", threads).values,
+                   whole.values)
+
+    # Three sequences of other lengths, one token of each in every step.
+    parts = [ids[:9], ids[9:23], ids[23:24]]
+    order = sorted((position, sequence)
+                   for sequence, part in enumerate(parts)
+                   for position in range(len(part)))
+    together = run({
+        "prompt_ids": safetensors.integers(
+            parts[sequence][position] for position, sequence in order),
+        "sequence_ids": safetensors.integers(
+            sequence for _, sequence in order),
+        "step_ids": safetensors.integers(position for position, _ in order),
+    }, "-t", "2")["logits"]
+    # The same three, all in one step.
+    packed = run({
+        "prompt_ids": safetensors.integers(sum(parts, [])),
+        "sequence_ids": safetensors.integers(
+            sequence for sequence, part in enumerate(parts) for _ in part),
+        "step_ids": safetensors.integers([0] * sum(map(len, parts))),
+    }, "-t", "2")["logits"]
+    first = 0
+    for sequence, part in enumerate(parts):
+        expected = alone(part, "-t", "1").values
+        mine = [i for i, (_, other) in enumerate(order) if other == sequence]
+        expectSame(f"sequence {sequence} decoded beside others",
+                   rows(together, mine), expected)
+        expectSame(f"sequence {sequence} packed in one step with others",
+                   rows(packed, range(first, first + len(part))), expected)
+        first += len(part)
+
+
+def checkEncoder(run, batch):
+    whole = run(batch, "-t", "1")
+    for threads in THREADS[1:]:
+        out = run(batch, "-t", str(threads))
+        for name in whole:
+            expectSame(f"{name} with {threads} threads", out[name].values,
+                       whole[name].values)
+    sequences, width = batch["input_ids"].shape
+    for i in range(sequences):
+        out = run({name: safetensors.integers(
+            tensor.values[i * width:(i + 1) * width], [1, width])
+            for name, tensor in batch.items()})
+        for name in whole:
+            size = len(whole[name].values) // sequences
+            expectSame(f"{name} of sequence {i} alone", out[name].values,
+                       whole[name].values[i * size:(i + 1) * size])
+
+
+def main():
+    work, ingot, path = sys.argv[1:]
+    os.makedirs(work, exist_ok=True)
+    golden = safetensors.load(path)
+    run = Runner(work, ingot)
+    if "input_ids" in golden:
+        checkEncoder(run, {name: golden[name] for name in (
+            "input_ids", "attention_mask", "token_type_ids")})
+    else:
+        ids = golden.get("text_ids") or golden["prompt_ids"]
+        checkDecoder(run, list(ids.values))
+
+
+if __name__ == "__main__":
+    main()
