@@ -40,6 +40,7 @@ config.substitutions += [
     ("%utils", os.path.join(config.smelt_source, "utils")),
     ("%models", os.path.join(config.smelt_source, "examples", "models")),
     ("%inputs", os.path.join(config.test_source_root, "Integration", "Inputs")),
+    ("%plugins", os.path.join(config.smelt_build, "lib")),
     ("%goldens", config.smelt_goldens or "no-goldens"),
     # From tensors, linalg, scf and check ops to what mlir-runner executes.
     ("%to-llvm", " ".join(f"--{name}" for name in (
