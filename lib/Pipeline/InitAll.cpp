@@ -12,6 +12,7 @@
 #include "smelt/Dialect/LLM/IR/LLM.h"
 #include "smelt/Pipeline/Pipeline.h"
 #include "smelt/Transforms/Layout/Passes.h"
+#include "smelt/Transforms/Memory/Passes.h"
 #include "smelt/Transforms/Quantize/Passes.h"
 #include "smelt/Transforms/Vector/Passes.h"
 
@@ -28,6 +29,8 @@ void smelt::registerAll(mlir::DialectRegistry &registry) {
   registry.insert<llm::LLMDialect>();
 
   registerCheckToSCFPasses();
+  registerMemoryPasses();
+  registerMemoryPipeline();
   registerVectorPasses();
   registerPipelinePasses();
   registerQuantizePasses();

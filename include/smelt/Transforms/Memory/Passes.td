@@ -1,0 +1,116 @@
+//===- Passes.td - Passes that place buffers and threads -*- tablegen -*-===//
+//
+// Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef SMELT_TRANSFORMS_MEMORY_PASSES_TD
+#define SMELT_TRANSFORMS_MEMORY_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def PlanMemory : Pass<"smelt-plan-memory", "::mlir::ModuleOp"> {
+  let summary = "Give every buffer of a step its place in one arena";
+  let description = [{
+    The size of a buffer is a linear function of M, the tokens of the step, and
+    so is the offset that it gets: `smelt.offset = array<i64: a, b>` stands for
+    `a * M + b` bytes. Buffers share bytes if no point of the program needs
+    both. The frame of a called function begins beyond those of its callers.
+    A buffer inside `scf.forall` is private to the thread (`smelt.private`);
+    its offset counts from the thread's slice. With T threads the arena is
+
+    ```
+    0                     S                  S + P              S + T * P
+    | shared buffers      | thread 0's slice | thread 1's slice | ...
+      S = per_token * M + bytes          P = per_token_thread * M + per_thread
+    ```
+
+    and the module gets these four numbers as `llm.memory`. Deallocations
+    and buffers without use go away.
+
+    ```mlir
+    %m = memref.dim %ids, %c0 : memref<?xi32>
+    %x = memref.alloc(%m) : memref<?x48xf32>
+    ```
+    becomes
+    ```mlir
+    %x = memref.alloc(%m) {smelt.offset = array<i64: 0, 0>} : memref<?x48xf32>
+    ```
+
+    Errors: recursion, a size that isn't linear in M, a buffer that lives
+    longer than the iteration of the loop that allocates it.
+  }];
+}
+
+def CheckBuffers : Pass<"smelt-check-buffers", "::mlir::ModuleOp"> {
+  let summary = "Reject allocations and copies that the plan doesn't name";
+  let description = [{
+    A step allocates nothing and copies nothing that wasn't asked for. Allowed
+    are planned `memref.alloc`, constant globals, and inside `scf.forall` a
+    `memref.alloca` of a static size up to 16 KiB: the values of a register
+    tile. Everything else is an error that says where the buffer comes from and
+    what to do.
+  }];
+}
+
+def DeriveBarriers : Pass<"smelt-derive-barriers", "::mlir::ModuleOp"> {
+  let summary = "Insert barriers between accesses of different threads that conflict";
+  let description = [{
+    Each `scf.forall` runs on all threads; one thread may be in the next while
+    another is still in this. A `kernel.barrier` goes before an operation whose
+    accesses conflict (same bytes, at least one write) with an access since the
+    last barrier. Bytes are ranges of the memory plan or arguments of the
+    function. Called functions are seen through summaries, loops with the
+    accesses of their previous iteration.
+
+    ```mlir
+    scf.forall (%t) in (%n) { /* writes %x */ }
+    scf.forall (%t) in (%n) { /* reads %x */ }
+    ```
+    becomes
+    ```mlir
+    scf.forall (%t) in (%n) { /* writes %x */ }
+    kernel.barrier
+    scf.forall (%t) in (%n) { /* reads %x */ }
+    ```
+
+    Outside of `scf.forall` all threads do the same, so nothing may be written
+    there. Arguments of a function that isn't private are distinct buffers.
+  }];
+  let dependentDialects = ["::smelt::kernel::KernelDialect"];
+}
+
+def SPMD : Pass<"smelt-spmd", "::mlir::ModuleOp"> {
+  let summary = "Turn each function into what one thread of the team does";
+  let description = [{
+    Each function gets the arguments (weights: memref<?xi8>, arena:
+    memref<?xi8>, tokens: index, thread: index, nthreads: index, step:
+    !llvm.ptr) after its own, each call passes them on. The body of a
+    `scf.forall` over `kernel.num_threads` stays, for the thread's own index;
+    `kernel.num_threads` is `nthreads`; planned buffers and `kernel.param`
+    become `memref.view`s of arena and weights; `kernel.barrier` names thread
+    and step. The names and types of the original arguments are kept as
+    `smelt.signature` of each public function, for smelt-emit-entry-point.
+
+    ```mlir
+    func.func @f(%x: memref<4xf32>) {
+      %n = kernel.num_threads
+      scf.forall (%t) in (%n) { memref.store %c, %x[%t] : memref<4xf32> }
+      return
+    }
+    ```
+    becomes
+    ```mlir
+    func.func @f(%x: memref<4xf32>, %weights: memref<?xi8>, %arena: memref<?xi8>,
+                 %tokens: index, %thread: index, %nthreads: index, %step: !llvm.ptr) {
+      memref.store %c, %x[%thread] : memref<4xf32>
+      return
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::memref::MemRefDialect",
+                           "::mlir::LLVM::LLVMDialect"];
+}
+
+#endif // SMELT_TRANSFORMS_MEMORY_PASSES_TD
