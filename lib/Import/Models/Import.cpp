@@ -1,0 +1,177 @@
+//===- Import.cpp - A checkpoint becomes llm ops ----------------*- C++ -*-===//
+//
+// Part of the Smelt project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What every family has in common: choosing the family by the architecture that
+// config.json names, the compute type, the module's attributes, and a last
+// verification.
+//
+//===----------------------------------------------------------------------===//
+#include "smelt/Import/Models/Import.h"
+
+#include "Generation.h"
+#include "StepBuilder.h"
+
+#include "smelt/Import/Formats/Json.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Verifier.h"
+#include "llvm/ADT/StringSwitch.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+
+using namespace mlir;
+using namespace smelt;
+using nlohmann::json;
+
+static const Family *const kFamilies[] = {&kLlama};
+
+/// Of every family.
+static const Restriction kRestrictions[] = {
+    {"quantization_config", {"null"}},
+    {"is_encoder_decoder", {"false", "null"}},
+    {"add_cross_attention", {"false", "null"}},
+};
+
+static const Family *chooseFamily(const Config &config, std::string &error) {
+  std::string expected;
+  const json &architectures = config.raw("architectures");
+  for (const Family *family : kFamilies)
+    for (const char *name : family->architectures) {
+      if (architectures == json::array({name}))
+        return family;
+      expected += (expected.empty() ? "one of [\"" : ", [\"") +
+                  std::string(name) + "\"]";
+    }
+  config.fail(error, "architectures", expected);
+  return nullptr;
+}
+
+/// The type asked for, or that of config.json, or that of the first tensor.
+static std::optional<ComputeType> chooseCompute(const ImportOptions &options,
+                                                const Config &config,
+                                                const NamedTensor &firstTensor,
+                                                std::string &error) {
+  if (options.dtype)
+    return options.dtype;
+  for (StringRef field : {"dtype", "torch_dtype"}) {
+    const json &value = config.raw(field);
+    if (value.is_null())
+      continue;
+    std::string text = value.is_string() ? value.get<std::string>() : "";
+    StringRef name(text);
+    name.consume_front("torch.");
+    auto type = llvm::StringSwitch<std::optional<ComputeType>>(name)
+                    .Case("bfloat16", ComputeType::BF16)
+                    .Cases({"float32", "float16"}, ComputeType::F32)
+                    .Default(std::nullopt);
+    if (!type)
+      config.fail(error, field, "float32, float16 or bfloat16");
+    return type;
+  }
+  return firstTensor.type == ElementType::BF16 ? ComputeType::BF16
+                                               : ComputeType::F32;
+}
+
+/// The last component of the folder's real path.
+static std::string modelName(const std::string &directory) {
+  SmallString<256> real;
+  if (llvm::sys::fs::real_path(directory, real))
+    real = directory;
+  return llvm::sys::path::filename(real).str();
+}
+
+/// The model card of the manifest.
+static DictionaryAttr modelCard(MLIRContext &context, const Family &family,
+                                const Config &config, StringRef name,
+                                ComputeType compute,
+                                DictionaryAttr generation) {
+  Builder builder(&context);
+  bool isDecoder = family.kind == ModelKind::Decoder;
+  auto integer = [&](StringRef field) {
+    return builder.getI64IntegerAttr(config.integer(field));
+  };
+  NamedAttrList card;
+  card.append("name", builder.getStringAttr(name));
+  card.append("family", builder.getStringAttr(family.name));
+  card.append("kind", builder.getStringAttr(isDecoder ? "decoder" : "encoder"));
+  card.append("vocabulary", integer("vocab_size"));
+  card.append("hidden", integer("hidden_size"));
+  card.append("layers", integer("num_hidden_layers"));
+  card.append("context", integer("max_position_embeddings"));
+  card.append("dtype", builder.getStringAttr(
+                           compute == ComputeType::BF16 ? "bf16" : "f32"));
+  if (isDecoder)
+    card.append("generation", generation);
+  return card.getDictionary(&context);
+}
+
+OwningOpRef<ModuleOp> smelt::importCheckpoint(MLIRContext &context,
+                                              StringRef directory,
+                                              const ImportOptions &options,
+                                              std::string &error) {
+  std::string folder = directory.str();
+  std::optional<Config> config = Config::read(folder + "/config.json", error);
+  if (!config)
+    return {};
+  const Family *family = chooseFamily(*config, error);
+  if (!family || !config->check(kRestrictions, error) ||
+      !config->check(family->restrictions, error) ||
+      !config->check(family->fields, error) || !family->derive(*config, error))
+    return {};
+
+  std::unique_ptr<Checkpoint> checkpoint = Checkpoint::open(folder, error);
+  if (!checkpoint)
+    return {};
+  std::vector<FoundTensor> tensors;
+  if (!findTensors(*family, *config, *checkpoint, tensors, error)) {
+    error = "'" + folder + "': " + error;
+    return {};
+  }
+  std::optional<ComputeType> compute =
+      chooseCompute(options, *config, *tensors.front().entry.tensor, error);
+  if (!compute)
+    return {};
+
+  context
+      .loadDialect<llm::LLMDialect, func::FuncDialect, arith::ArithDialect>();
+  DictionaryAttr generation;
+  if (family->kind == ModelKind::Decoder) {
+    generation = readGeneration(context, folder, *config, error);
+    if (!generation)
+      return {};
+  }
+  std::optional<Pooling> pooling;
+
+  Builder builder(&context);
+  Type computeType = *compute == ComputeType::BF16 ? Type(builder.getBF16Type())
+                                                   : Type(builder.getF32Type());
+  OwningOpRef<ModuleOp> module = ModuleOp::create(builder.getUnknownLoc());
+  (*module)->setAttr("llm.stage", builder.getStringAttr("import"));
+  (*module)->setAttr("llm.checkpoint", builder.getStringAttr(directory));
+  (*module)->setAttr("llm.compute", TypeAttr::get(computeType));
+  (*module)->setAttr("llm.model",
+                     modelCard(context, *family, *config, modelName(folder),
+                               *compute, generation));
+
+  StepBuilder step(*module, *config, computeType, pooling);
+  for (const FoundTensor &tensor : tensors)
+    step.addParam(tensor);
+  step.begin();
+  family->emit(step);
+  step.finish();
+
+  std::string messages;
+  ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
+    messages += (messages.empty() ? "" : "; ") + diagnostic.str();
+    return success();
+  });
+  if (failed(verify(*module))) {
+    error = "'" + folder + "': the imported module is invalid: " + messages;
+    return {};
+  }
+  return module;
+}
