@@ -7,6 +7,7 @@
 #include "smelt/InitAll.h"
 
 #include "smelt/Conversion/CheckToSCF/Passes.h"
+#include "smelt/Conversion/KernelToLLVM/Passes.h"
 #include "smelt/Dialect/Check/IR/Check.h"
 #include "smelt/Dialect/Kernel/IR/Kernel.h"
 #include "smelt/Dialect/LLM/IR/LLM.h"
@@ -29,6 +30,7 @@ void smelt::registerAll(mlir::DialectRegistry &registry) {
   registry.insert<llm::LLMDialect>();
 
   registerCheckToSCFPasses();
+  registerKernelToLLVMPasses();
   registerMemoryPasses();
   registerMemoryPipeline();
   registerVectorPasses();

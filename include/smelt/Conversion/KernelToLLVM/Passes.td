@@ -1,0 +1,61 @@
+//===- Passes.td - From the kernel dialect to the step's ABI -*- tablegen -*-===//
+//
+// Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef SMELT_CONVERSION_KERNELTOLLVM_PASSES_TD
+#define SMELT_CONVERSION_KERNELTOLLVM_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def ConvertKernelToLLVM : Pass<"convert-kernel-to-llvm"> {
+  let summary = "Turn kernel.barrier into a call of the step's barrier";
+  let description = [{
+    The function and its context are fields of the `SmeltStep` that the barrier
+    names. To the optimizer it is a call of something unknown: memory that the
+    barrier orders must not be marked `noalias` in arguments.
+
+    ```mlir
+    kernel.barrier %thread of %step
+    ```
+    becomes
+    ```mlir
+    %0 = llvm.getelementptr %step[184] : (!llvm.ptr) -> !llvm.ptr, i8
+    %barrier = llvm.load %0 : !llvm.ptr -> !llvm.ptr
+    %1 = llvm.getelementptr %step[192] : (!llvm.ptr) -> !llvm.ptr, i8
+    %context = llvm.load %1 : !llvm.ptr -> !llvm.ptr
+    llvm.call %barrier(%context, %thread) : !llvm.ptr, (!llvm.ptr, i64) -> ()
+    ```
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
+def EmitEntryPoint : Pass<"smelt-emit-entry-point", "::mlir::ModuleOp"> {
+  let summary = "Define smelt_step, which calls @step with the fields of a SmeltStep";
+  let description = [{
+    Runs after the conversion of functions to the LLVM dialect, on a module that
+    smelt-spmd prepared: `smelt.signature` of @step says what its first
+    arguments are. Each memref is passed as pointer, pointer, offset, sizes and
+    strides. The step's M, which offsets in the arena depend on, is the largest
+    of tokens, rows and sequences. All other functions and globals become
+    internal.
+
+    ```mlir
+    llvm.func @step(...) attributes {smelt.signature = [{input = "ids", type = memref<?xi32>}, ...]}
+    ```
+    gets
+    ```mlir
+    llvm.func @smelt_step(%step: !llvm.ptr, %thread: i64, %nthreads: i64) {
+      %0 = llvm.getelementptr %step[24] : (!llvm.ptr) -> !llvm.ptr, i8
+      %ids = llvm.load %0 : !llvm.ptr -> !llvm.ptr
+      ...
+      llvm.call @step(%ids, %ids, %zero, %tokens, %one, ...)
+      llvm.return
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
+#endif // SMELT_CONVERSION_KERNELTOLLVM_PASSES_TD

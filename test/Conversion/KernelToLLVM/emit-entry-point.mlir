@@ -1,0 +1,30 @@
+// RUN: smelt-opt %s -smelt-spmd -convert-func-to-llvm -smelt-emit-entry-point | FileCheck %s
+
+// CHECK: llvm.func internal @helper
+func.func private @helper() {
+  return
+}
+
+// CHECK: llvm.func internal @step
+func.func @step(%ids: memref<?xi32> {llm.input = "ids"},
+                %k: memref<2x?x4x32x64xbf16> {llm.input = "kv.k"},
+                %v: memref<2x?x4x64x48xbf16> {llm.input = "kv.v"},
+                %table: memref<?x?xi32> {llm.input = "block_table"},
+                %logits: memref<?x96xf32> {llm.output = "logits"}) {
+  return
+}
+
+// CHECK: llvm.func @smelt_step(%[[STEP:.+]]: !llvm.ptr, %[[THREAD:.+]]: i64, %[[THREADS:.+]]: i64) {
+// CHECK-DAG: %[[IDS_FIELD:.+]] = llvm.getelementptr %[[STEP]][24]
+// CHECK-DAG: %[[IDS:.+]] = llvm.load %[[IDS_FIELD]] : !llvm.ptr -> !llvm.ptr
+// The keys of a block: 2 layers of 4 heads of 32 x 64 elements of 2 bytes.
+// CHECK: %[[KV_FIELD:.+]] = llvm.getelementptr %[[STEP]][16]
+// CHECK: %[[KV:.+]] = llvm.load %[[KV_FIELD]] : !llvm.ptr -> !llvm.ptr
+// CHECK: %[[BYTES:.+]] = llvm.mlir.constant(32768 : i64)
+// CHECK: %[[SIZE:.+]] = llvm.mul %{{.+}}, %[[BYTES]]
+// CHECK: llvm.getelementptr %{{.+}}[%[[SIZE]]]
+// CHECK: llvm.intr.smax
+// CHECK: llvm.intr.smax
+// CHECK: llvm.call @step(%[[IDS]], %[[IDS]],
+// CHECK-SAME: %[[THREAD]], %[[THREADS]], %[[STEP]]) :
+// CHECK: llvm.return
