@@ -12,6 +12,7 @@
 #include "smelt/Dialect/Kernel/IR/Kernel.h"
 #include "smelt/Dialect/LLM/IR/LLM.h"
 #include "smelt/Pipeline/Pipeline.h"
+#include "smelt/Transforms/Graph/Passes.h"
 #include "smelt/Transforms/Layout/Passes.h"
 #include "smelt/Transforms/Memory/Passes.h"
 #include "smelt/Transforms/Quantize/Passes.h"
@@ -31,6 +32,7 @@ void smelt::registerAll(mlir::DialectRegistry &registry) {
 
   registerCheckToSCFPasses();
   registerKernelToLLVMPasses();
+  registerGraphPasses();
   registerMemoryPasses();
   registerMemoryPipeline();
   registerVectorPasses();

@@ -10,6 +10,7 @@
 //===----------------------------------------------------------------------===//
 #include "smelt/Pipeline/Pipeline.h"
 
+#include "smelt/Transforms/Graph/Passes.h"
 #include "smelt/Transforms/Layout/Passes.h"
 #include "smelt/Transforms/Quantize/Passes.h"
 

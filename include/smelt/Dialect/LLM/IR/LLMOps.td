@@ -82,6 +82,10 @@ def LLM_ParamOp : LLM_Op<"param", [Symbol]> {
     ::mlir::RankedTensorType getStoredType();
     /// Bytes of one instance as stored.
     int64_t getStoredBytes();
+    /// Params are private to their module: symbol-dce removes unread ones.
+    ::mlir::SymbolTable::Visibility getVisibility() {
+      return ::mlir::SymbolTable::Visibility::Private;
+    }
   }];
 }
 
