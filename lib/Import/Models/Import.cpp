@@ -1,7 +1,7 @@
 //===- Import.cpp - A checkpoint becomes llm ops ----------------*- C++ -*-===//
 //
-// Part of the Smelt project, under the Apache License v2.0 with LLVM
-// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
@@ -27,7 +27,7 @@ using namespace mlir;
 using namespace smelt;
 using nlohmann::json;
 
-static const Family *const kFamilies[] = {&kLlama};
+static const Family *const kFamilies[] = {&kLlama, &kBert};
 
 /// Of every family.
 static const Restriction kRestrictions[] = {
@@ -84,12 +84,10 @@ static std::string modelName(const std::string &directory) {
   return llvm::sys::path::filename(real).str();
 }
 
-/// The model card of the manifest.
-static DictionaryAttr modelCard(MLIRContext &context, const Family &family,
-                                const Config &config, StringRef name,
-                                ComputeType compute,
-                                DictionaryAttr generation) {
-  Builder builder(&context);
+/// The model card of the manifest, without what only some kinds have.
+static NamedAttrList modelCard(Builder &builder, const Family &family,
+                               const Config &config, StringRef name,
+                               ComputeType compute) {
   bool isDecoder = family.kind == ModelKind::Decoder;
   auto integer = [&](StringRef field) {
     return builder.getI64IntegerAttr(config.integer(field));
@@ -104,9 +102,7 @@ static DictionaryAttr modelCard(MLIRContext &context, const Family &family,
   card.append("context", integer("max_position_embeddings"));
   card.append("dtype", builder.getStringAttr(
                            compute == ComputeType::BF16 ? "bf16" : "f32"));
-  if (isDecoder)
-    card.append("generation", generation);
-  return card.getDictionary(&context);
+  return card;
 }
 
 OwningOpRef<ModuleOp> smelt::importCheckpoint(MLIRContext &context,
@@ -138,24 +134,31 @@ OwningOpRef<ModuleOp> smelt::importCheckpoint(MLIRContext &context,
 
   context
       .loadDialect<llm::LLMDialect, func::FuncDialect, arith::ArithDialect>();
-  DictionaryAttr generation;
-  if (family->kind == ModelKind::Decoder) {
-    generation = readGeneration(context, folder, *config, error);
-    if (!generation)
-      return {};
-  }
-  std::optional<Pooling> pooling;
-
   Builder builder(&context);
   Type computeType = *compute == ComputeType::BF16 ? Type(builder.getBF16Type())
                                                    : Type(builder.getF32Type());
+  NamedAttrList card =
+      modelCard(builder, *family, *config, modelName(folder), *compute);
+  std::optional<Pooling> pooling;
+  if (family->kind == ModelKind::Decoder) {
+    DictionaryAttr generation = readGeneration(context, folder, *config, error);
+    if (!generation)
+      return {};
+    card.append("generation", generation);
+  } else {
+    int64_t maxLength;
+    if (!readSentenceTransformers(folder, *config, pooling, maxLength, error))
+      return {};
+    card.append("embedding",
+                builder.getDictionaryAttr(builder.getNamedAttr(
+                    "max_length", builder.getI64IntegerAttr(maxLength))));
+  }
+
   OwningOpRef<ModuleOp> module = ModuleOp::create(builder.getUnknownLoc());
   (*module)->setAttr("llm.stage", builder.getStringAttr("import"));
   (*module)->setAttr("llm.checkpoint", builder.getStringAttr(directory));
   (*module)->setAttr("llm.compute", TypeAttr::get(computeType));
-  (*module)->setAttr("llm.model",
-                     modelCard(context, *family, *config, modelName(folder),
-                               *compute, generation));
+  (*module)->setAttr("llm.model", card.getDictionary(&context));
 
   StepBuilder step(*module, *config, computeType, pooling);
   for (const FoundTensor &tensor : tensors)

@@ -1,7 +1,7 @@
 //===- StepBuilder.cpp - Emits params and the step --------------*- C++ -*-===//
 //
-// Part of the Smelt project, under the Apache License v2.0 with LLVM
-// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 #include "StepBuilder.h"
@@ -130,6 +130,15 @@ void StepBuilder::output(StringRef name, Value value) {
   resultAttrs.push_back(builder.getDictionaryAttr(
       builder.getNamedAttr("llm.output", builder.getStringAttr(name))));
   results.push_back(value);
+}
+
+void StepBuilder::outputPooled(Value x) {
+  Value begin = input("pool_begin"), end = input("pool_end");
+  Value embedding =
+      emit<llm::PoolOp>(x, begin, end, builder.getStringAttr(pooling->mode));
+  if (pooling->normalize)
+    embedding = emit<llm::NormalizeOp>(embedding.getType(), embedding);
+  output("embedding", embedding);
 }
 
 void StepBuilder::finish() {

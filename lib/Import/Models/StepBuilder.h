@@ -1,12 +1,13 @@
 //===- StepBuilder.h - Emits params and the step ----------------*- C++ -*-===//
 //
-// Part of the Smelt project, under the Apache License v2.0 with LLVM
-// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 #ifndef SMELT_LIB_IMPORT_MODELS_STEPBUILDER_H
 #define SMELT_LIB_IMPORT_MODELS_STEPBUILDER_H
 
+#include "SentenceTransformers.h"
 #include "Tensors.h"
 
 #include "smelt/Dialect/LLM/IR/LLM.h"
@@ -16,12 +17,6 @@
 #include "llvm/ADT/StringMap.h"
 
 namespace smelt {
-
-/// How an encoder's rows become one embedding per sequence.
-struct Pooling {
-  std::string mode; // a mode of llm.pool
-  bool normalize = false;
-};
 
 /// Whether `hidden_act` of config.json names an activation of the dialect.
 bool isActivation(llvm::StringRef name);
@@ -48,6 +43,8 @@ public:
   mlir::Value input(llvm::StringRef name, mlir::Type type = {});
   /// Adds a result.
   void output(llvm::StringRef name, mlir::Value value);
+  /// Adds inputs pool_begin and pool_end, and the result `embedding` of x.
+  void outputPooled(mlir::Value x);
   /// Ends @step: its type follows from inputs and outputs.
   void finish();
 

@@ -1,7 +1,7 @@
 //===- ImportTest.cpp - What checkpoints are imported as --------*- C++ -*-===//
 //
-// Part of the Smelt project, under the Apache License v2.0 with LLVM
-// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 #include "ImportTest.h"
@@ -82,7 +82,8 @@ INSTANTIATE_TEST_SUITE_P(, Bundled,
                                          "llama-mqa-tied", "llama-odd-sharded",
                                          "llama-rope-linear",
                                          "llama-rope-llama3", "llama-rope-v5",
-                                         "llama-biases"));
+                                         "llama-biases", "bert-mean",
+                                         "bert-cls-bf16"));
 
 TEST(ImportLlama, EmitsTheLayer) {
   std::string text = importText(bundled("llama-gqa-bf16"));
@@ -240,6 +241,126 @@ TEST(ImportLlama, ChoosesTheActivation) {
     });
     EXPECT_EQ(count(importText(checkpoint.path()), op), 3u) << name;
   }
+}
+
+TEST(ImportBert, EmitsTheLayer) {
+  std::string text = importText(bundled("bert-cls-bf16"));
+  expectInOrder(text,
+                {"llm.compute = bf16", "context = 96 : i64",
+                 "embedding = {max_length = 96 : i64}", "family = \"bert\"",
+                 "kind = \"encoder\"", "vocabulary = 307 : i64",
+                 "llm.param @embed : tensor<307x48xbf16>",
+                 "llm.param @embed_positions : tensor<96x48xbf16>",
+                 "llm.param @embed_types : tensor<2x48xbf16>",
+                 "llm.param @embed_norm_bias : tensor<48xf32>",
+                 "llm.param @layers.2.up : tensor<80x48xbf16>"});
+  EXPECT_EQ(text.find("generation"), std::string::npos);
+  expectInOrder(text,
+                {"%arg0: tensor<?xi32> {llm.input = \"ids\"}",
+                 "%arg1: tensor<?xi32> {llm.input = \"positions\"}",
+                 "%arg2: tensor<?xi32> {llm.input = \"types\"}",
+                 "%arg3: tensor<?xi32> {llm.input = \"seq_begin\"}",
+                 "%arg4: tensor<?xi32> {llm.input = \"seq_end\"}",
+                 "%arg5: tensor<?xi32> {llm.input = \"rows\"}",
+                 "%arg6: tensor<?xi32> {llm.input = \"pool_begin\"}",
+                 "%arg7: tensor<?xi32> {llm.input = \"pool_end\"}",
+                 "-> (tensor<?x48xf32> {llm.output = \"last_hidden_state\"}, "
+                 "tensor<?x48xf32> {llm.output = \"embedding\"})",
+                 "llm.embedding %arg0",
+                 "llm.embedding %arg2",
+                 "llm.embedding %arg1",
+                 "llm.layer_norm",
+                 "{eps = 9.99999996E-13 : f32}",
+                 "@layers.0.q",
+                 " bias %",
+                 "{compute = bf16}",
+                 "@layers.0.k",
+                 "@layers.0.v",
+                 "llm.attention",
+                 "in %arg3, %arg4",
+                 "compute = bf16",
+                 "heads = 4",
+                 "kv_heads = 4",
+                 "scale = 0.288675129 : f32",
+                 "@layers.0.o",
+                 "llm.add",
+                 "@layers.0.norm1",
+                 "llm.layer_norm",
+                 "@layers.0.up",
+                 "llm.gelu_tanh",
+                 "@layers.0.down",
+                 "llm.add",
+                 "@layers.0.norm2",
+                 "llm.layer_norm",
+                 "@layers.1.q",
+                 "@layers.2.norm2",
+                 "llm.gather_rows",
+                 "%arg5",
+                 "llm.pool",
+                 "in %arg6, %arg7 {mode = \"cls\"}",
+                 "llm.normalize",
+                 "return"});
+  EXPECT_EQ(count(text, " bias %"), 3u * 6);
+}
+
+TEST(ImportBert, PoolsAsModulesSay) {
+  EXPECT_NE(importText(bundled("bert-mean")).find("{mode = \"mean\"}"),
+            std::string::npos);
+  EditedCheckpoint checkpoint("bert-mean");
+  checkpoint.edit("modules.json",
+                  [](nlohmann::json &modules) { modules.erase(2); });
+  std::string text = importText(checkpoint.path());
+  EXPECT_NE(text.find("llm.pool"), std::string::npos);
+  EXPECT_EQ(text.find("llm.normalize"), std::string::npos);
+  for (const char *mode : {"cls", "mean"}) {
+    checkpoint.replace("1_Pooling/config.json",
+                       "{\"embedding_dimension\": 48, \"pooling_mode\": \"" +
+                           std::string(mode) + "\"}");
+    EXPECT_NE(importText(checkpoint.path())
+                  .find("{mode = \"" + std::string(mode) + "\"}"),
+              std::string::npos);
+  }
+  checkpoint.remove("modules.json");
+  text = importText(checkpoint.path());
+  EXPECT_EQ(text.find("pool"), std::string::npos);
+  EXPECT_EQ(text.find("llm.output = \"embedding\""), std::string::npos);
+}
+
+TEST(ImportBert, TakesTheShorterLength) {
+  EditedCheckpoint checkpoint("bert-mean");
+  const std::pair<const char *, const char *> cases[] = {
+      {"{\"max_seq_length\": 64, \"do_lower_case\": false}", "64"},
+      {"{\"max_seq_length\": 512}", "96"},
+      {"{\"max_seq_length\": null}", "96"},
+      {"{}", "96"},
+  };
+  for (const auto &[file, length] : cases) {
+    checkpoint.replace("sentence_bert_config.json", file);
+    EXPECT_NE(importText(checkpoint.path())
+                  .find("{max_length = " + std::string(length) + " : i64}"),
+              std::string::npos)
+        << file;
+  }
+}
+
+TEST(ImportBert, AcceptsPrefixAndHeads) {
+  std::string plain = importText(bundled("bert-mean"));
+  EditedCheckpoint checkpoint("bert-mean");
+  checkpoint.editTensors([](std::vector<NamedTensor> &tensors) {
+    NamedTensor pooler = tensors[0];
+    for (NamedTensor &tensor : tensors)
+      tensor.name = "bert." + tensor.name;
+    for (const char *name : {"bert.pooler.dense.bias", "cls.predictions.bias",
+                             "bert.embeddings.position_ids"}) {
+      tensors.push_back(pooler);
+      tensors.back().name = name;
+    }
+  });
+  std::string text = importText(checkpoint.path());
+  EXPECT_NE(text.find("#llm.source<\"bert.encoder.layer.0"), std::string::npos);
+  EXPECT_EQ(text.find("pooler"), std::string::npos);
+  EXPECT_EQ(text.substr(text.find("func.func")),
+            plain.substr(plain.find("func.func")));
 }
 
 TEST(Import, ChoosesTheComputeType) {

@@ -1,7 +1,7 @@
 //===- RefusalsTest.cpp - What the importer refuses, and how ----*- C++ -*-===//
 //
-// Part of the Smelt project, under the Apache License v2.0 with LLVM
-// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 #include "ImportTest.h"
@@ -133,6 +133,136 @@ TEST(ImportRefusals, HostileRope) {
     checkpoint.edit("config.json",
                     [&](json &config) { config.update(json::parse(fields)); });
     expectRefused(checkpoint.path(), {"config.json", message}, fields);
+  }
+}
+
+TEST(ImportRefusals, HostileBertConfig) {
+  struct {
+    const char *field;
+    std::vector<std::string> fine;
+  } fields[] = {
+      {"vocab_size", {}},
+      {"hidden_size", {}},
+      {"intermediate_size", {}},
+      {"num_hidden_layers", {}},
+      {"num_attention_heads", {}},
+      {"max_position_embeddings", {}},
+      {"type_vocab_size", {}},
+      {"layer_norm_eps", {}},
+      {"hidden_act", {}},
+      {"torch_dtype", {"null"}},
+      {"is_decoder", {"false"}},
+      {"add_cross_attention", {"false", "null"}},
+      {"position_embedding_type", {"null"}},
+      {"pruned_heads", {"{}", "null"}},
+  };
+  for (const auto &field : fields)
+    expectHostileRefused("bert-mean", "config.json",
+                         json::json_pointer(std::string("/") + field.field),
+                         field.field, field.fine);
+  expectHostileRefused("bert-mean", "sentence_bert_config.json",
+                       json::json_pointer("/max_seq_length"), "max_seq_length",
+                       {"null"});
+  const struct {
+    const char *field;
+    std::vector<std::string> fine;
+  } pooling[] = {
+      {"word_embedding_dimension", {"null"}},
+      {"pooling_mode", {"null"}},
+      {"pooling_mode_mean_tokens", {"true"}},
+      {"pooling_mode_cls_token", {"false"}},
+      {"pooling_mode_max_tokens", {"false"}},
+      {"pooling_mode_mean_sqrt_len_tokens", {"false"}},
+      {"pooling_mode_weightedmean_tokens", {"false"}},
+      {"pooling_mode_lasttoken", {"false"}},
+  };
+  for (const auto &field : pooling)
+    expectHostileRefused("bert-mean", "1_Pooling/config.json",
+                         json::json_pointer(std::string("/") + field.field),
+                         field.field, field.fine);
+}
+
+TEST(ImportRefusals, SentenceTransformers) {
+  EditedCheckpoint checkpoint("bert-mean");
+  const std::pair<const char *, const char *> pooling[] = {
+      {R"({"word_embedding_dimension": 47})",
+       "word_embedding_dimension: expected hidden_size of the model (48), "
+       "found 47"},
+      {R"({"pooling_mode_max_tokens": true})",
+       "pooling_mode_max_tokens: expected false, found true"},
+      {R"({"pooling_mode_cls_token": true})",
+       "pooling_mode_mean_tokens: expected either it or "
+       "pooling_mode_cls_token to be true, found both"},
+      {R"({"pooling_mode_mean_tokens": false})",
+       "pooling_mode_cls_token to be true, found neither"},
+      {R"({"pooling_mode": "max"})",
+       "pooling_mode: expected \"mean\" or \"cls\" or null, found \"max\""},
+  };
+  for (const auto &[text, message] : pooling) {
+    json change = json::parse(text);
+    checkpoint.edit("1_Pooling/config.json",
+                    [&](json &config) { config.update(change); });
+    expectRefused(checkpoint.path(), {"1_Pooling/config.json", message}, text);
+  }
+
+  EditedCheckpoint other("bert-mean");
+  const std::tuple<const char *, const char *, const char *> modules[] = {
+      {"/0/type", "\"sentence_transformers.models.CLIPModel\"",
+       "type of module 0 to end in .Transformer"},
+      {"/0/path", "\"0_Transformer\"", "path of the Transformer to be \"\""},
+      {"/1/type", "\"sentence_transformers.models.Dense\"",
+       "type of module 1 to end in .Pooling"},
+      {"/1/type", "7", "module 1 to have a string 'type'"},
+      {"/1/path", "\"../1_Pooling\"", "folder beside modules.json"},
+      {"/1/path", "\"/etc\"", "folder beside modules.json"},
+      {"/1/path", "\"\"", "folder beside modules.json"},
+      {"/1/path", "null", "module 1 to have a string 'path'"},
+      {"/1/path", "\"3_Pooling\"", "3_Pooling/config.json': No such file"},
+      {"/2/type", "\"sentence_transformers.models.Dense\"",
+       "type of module 2 to end in .Normalize, found "
+       "\"sentence_transformers.models.Dense\""},
+      {"/1", "null", "module 1 to have a string 'type', found null"},
+      {"", "{}", "expected an array of modules"},
+      {"", "[]", "expected an array of modules"},
+      {"", "[1, 2, 3, 4]", "expected an array of modules"},
+  };
+  for (const auto &[pointer, value, message] : modules) {
+    json::json_pointer at(pointer);
+    json replacement = json::parse(value);
+    other.edit("modules.json", [&](json &root) { root[at] = replacement; });
+    expectRefused(other.path(), {message}, pointer);
+  }
+
+  EditedCheckpoint lower("bert-mean");
+  lower.replace("sentence_bert_config.json", "{\"do_lower_case\": true}");
+  expectRefused(lower.path(),
+                {"do_lower_case: expected false or null, found true"},
+                "do_lower_case");
+}
+
+TEST(ImportRefusals, UnsupportedBertValues) {
+  EditedCheckpoint checkpoint("bert-mean");
+  const std::pair<const char *, const char *> cases[] = {
+      {R"({"position_embedding_type": "relative_key"})",
+       "position_embedding_type: expected \"absolute\" or null, found "
+       "\"relative_key\""},
+      {R"({"is_decoder": true})", "is_decoder: expected false, found true"},
+      {R"({"num_attention_heads": 5})",
+       "num_attention_heads: expected a divisor of hidden_size (48), found 5"},
+      {R"({"architectures": ["BertForMaskedLM"]})",
+       "expected one of [\"LlamaForCausalLM\"], [\"BertModel\"], found "
+       "[\"BertForMaskedLM\"]"},
+      {R"({"type_vocab_size": 1})",
+       "[type_vocab_size, hidden_size] = [1, 48], found [2, 48]"},
+      {R"({"max_position_embeddings": 97})",
+       "[max_position_embeddings, hidden_size] = [97, 48], found [96, 48]"},
+      {R"({"num_hidden_layers": 1})", "num_hidden_layers of config.json is 1"},
+  };
+  for (const auto &[text, message] : cases) {
+    json change = json::parse(text);
+    checkpoint.edit("config.json",
+                    [&](json &config) { config.update(change); });
+    expectRefused(checkpoint.path(), {message}, text);
   }
 }
 
@@ -290,7 +420,7 @@ TEST(ImportRefusals, HostileGenerationConfig) {
 /// line or imports a module that it verified.
 TEST(ImportRefusals, RandomMutations) {
   std::mt19937 random(5);
-  for (const char *name : {"llama-rope-llama3", "llama-biases"}) {
+  for (const char *name : {"llama-rope-llama3", "llama-biases", "bert-mean"}) {
     EditedCheckpoint checkpoint(name);
     json original = readJson(bundled(name) + "/config.json");
     std::vector<std::string> fields;
