@@ -46,7 +46,9 @@ std::unique_ptr<Checkpoint> Checkpoint::open(const std::string &directory,
   }
   if (!exists(directory + "/" + kIndexFile)) {
     error = "expected '" + std::string(kSingleFile) + "' or '" + kIndexFile +
-            "' in '" + directory + "', found neither";
+            "' in '" + directory +
+            "', found neither; convert weights of other formats to "
+            "safetensors first";
     return nullptr;
   }
   if (!checkpoint->openShards(directory, error))

@@ -112,11 +112,19 @@ bool TensorFinder::take(const TensorRow &row, int64_t layer,
                         std::vector<FoundTensor> &found) {
   std::string name = prefix + withLayer(row.tensor, layer);
   const Checkpoint::Entry *entry = checkpoint.find(name);
-  if (!entry)
+  if (!entry) {
+    std::string reason;
+    if (row.when)
+      reason = describeFlag(config, row.when);
+    else if (StringRef(row.tensor).contains('#'))
+      reason = llvm::formatv("num_hidden_layers = {0}",
+                             config.integer("num_hidden_layers"));
     return fail(name, "missing from the checkpoint" +
-                          (row.when ? ", which config.json asks for with " +
-                                          describeFlag(config, row.when)
-                                    : std::string()));
+                          (reason.empty() ? reason
+                                          : ", which config.json asks for "
+                                            "with " +
+                                                reason));
+  }
   if (!checkShape(row, *entry->tensor))
     return false;
   used.insert(entry->tensor->name);

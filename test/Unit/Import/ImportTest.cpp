@@ -8,7 +8,10 @@
 
 #include "smelt/Dialect/LLM/IR/LLM.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Verifier.h"
+#include "mlir/Parser/Parser.h"
 
 #include <cstring>
 
@@ -75,6 +78,19 @@ TEST_P(Bundled, SourcesNameTheirBytes) {
                        : source.getType().getElementType());
   }
   EXPECT_GE(params, 2u + 3 * 9);
+}
+
+TEST_P(Bundled, PrintsWhatParses) {
+  std::string text = importText(bundled(GetParam()));
+  mlir::MLIRContext context;
+  context.loadDialect<llm::LLMDialect, mlir::func::FuncDialect,
+                      mlir::arith::ArithDialect>();
+  auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
+  ASSERT_TRUE(module);
+  std::string again;
+  llvm::raw_string_ostream stream(again);
+  module->print(stream);
+  EXPECT_EQ(text, again);
 }
 
 INSTANTIATE_TEST_SUITE_P(, Bundled,

@@ -296,7 +296,8 @@ TEST(ImportRefusals, UnsupportedValues) {
        "hidden_size] = [307, 64], found [307, 48]"},
       {R"({"num_hidden_layers": 2})", "num_hidden_layers of config.json is 2"},
       {R"({"num_hidden_layers": 4})",
-       "tensor \"model.layers.3.input_layernorm.weight\": missing"},
+       "tensor \"model.layers.3.input_layernorm.weight\": missing from the "
+       "checkpoint, which config.json asks for with num_hidden_layers = 4"},
       {R"({"attention_bias": true})",
        "q_proj.bias\": missing from the checkpoint, which config.json asks for "
        "with attention_bias = true"},
