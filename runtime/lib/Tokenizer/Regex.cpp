@@ -10,11 +10,11 @@
 // meanings and refuses what it can't rewrite:
 //
 //     Oniguruma          meaning there                        for PCRE2
-//     \s \w \d \h        White_Space, letters and marks...    \p{..}, spelled
-//     out
+//     \s \w \b [:punct:]  properties of characters            spelled out
 //     (?m: )             dot matches newline                  (?s: )
 //     x{1,3}+            one or more of x{1,3}                (?:x{1,3})+
 //     \p{Letter}         long names                           \p{L}
+//     \p{Han}            that script, no extensions           \p{sc:Han}
 //     \u00e9             code point                           \x{00e9}
 //     [a[bc]] [a&&b]     nested sets                          refused
 //
@@ -36,17 +36,29 @@ static constexpr uint32_t kHeapLimit = 64 << 10;
 
 namespace {
 
-/// What an escape means, as the members of a set.
-struct ClassEscape {
-  char letter;
+/// Members of the set of word characters.
+#define WORD "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
+
+/// A set with a name, by its members.
+struct NamedSet {
+  char escape;       // \s; its upper case negates. 0 where there is none
+  const char *posix; // [:space:] within a set
   const char *members;
 };
-constexpr ClassEscape kClassEscapes[] = {
-    {'s', "\\p{White_Space}"},
-    {'w', "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"},
-    {'d', "\\p{Nd}"},
-    {'h', "0-9A-Fa-f"},
+constexpr NamedSet kNamedSets[] = {
+    {'s', "space", "\\p{White_Space}"}, {'w', "word", WORD},
+    {'d', "digit", "\\p{Nd}"},          {'h', "xdigit", "0-9A-Fa-f"},
+    {0, "alpha", "\\p{Alphabetic}"},    {0, "alnum", "\\p{Alphabetic}\\p{Nd}"},
+    {0, "upper", "\\p{Uppercase}"},     {0, "lower", "\\p{Lowercase}"},
+    {0, "punct", "\\p{P}\\p{S}"},       {0, "cntrl", "\\p{Cc}"},
+    {0, "blank", "\\p{Zs}\\t"},
 };
+
+/// Between a word character and another one, or the end.
+constexpr char kBoundary[] = "(?:(?<=[" WORD "])(?![" WORD "])"
+                             "|(?<![" WORD "])(?=[" WORD "]))";
+constexpr char kNoBoundary[] = "(?:(?<=[" WORD "])(?=[" WORD "])"
+                               "|(?<![" WORD "])(?![" WORD "]))";
 
 /// Properties that PCRE2 knows by another name only.
 struct PropertyAlias {
@@ -71,6 +83,25 @@ constexpr PropertyAlias kPropertyAliases[] = {
     {"Uppercase_Letter", "Lu"},
     {"Lowercase_Letter", "Ll"},
 };
+
+template <auto free> struct Freed {
+  template <typename T> void operator()(T *object) const { free(object); }
+};
+using Compiled = std::unique_ptr<pcre2_code, Freed<pcre2_code_free>>;
+using CompileContext =
+    std::unique_ptr<pcre2_compile_context, Freed<pcre2_compile_context_free>>;
+using MatchData =
+    std::unique_ptr<pcre2_match_data, Freed<pcre2_match_data_free>>;
+
+/// Whether PCRE2 knows a script of this name.
+bool isScript(const std::string &name) {
+  std::string pattern = "\\p{sc:" + name + "}";
+  int code;
+  PCRE2_SIZE offset;
+  return Compiled(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()),
+                                pattern.size(), PCRE2_UTF, &code, &offset,
+                                nullptr)) != nullptr;
+}
 
 class Translator {
 public:
@@ -170,11 +201,7 @@ private:
       if (peek() == '\\') {
         escape(/*inSet=*/true);
       } else if (peek() == '[') {
-        size_t end = in.find(":]", at);
-        if (peek(1) != ':' || end == std::string_view::npos)
-          problem = "a set within a set isn't supported";
-        else
-          copy(end + 2 - at);
+        posixSet();
       } else if (peek() == '&' && peek(1) == '&') {
         problem = "an intersection of sets (&&) isn't supported";
       } else {
@@ -184,25 +211,51 @@ private:
     copy(1);
   }
 
+  /// "[:name:]" within a set.
+  void posixSet() {
+    size_t end = in.find(":]", at);
+    if (peek(1) != ':' || end == std::string_view::npos) {
+      problem = "a set within a set isn't supported";
+      return;
+    }
+    bool negated = peek(2) == '^';
+    size_t begin = at + 2 + negated;
+    std::string_view name = in.substr(begin, end - std::min(begin, end));
+    std::string_view spelling = in.substr(at, end + 2 - at);
+    for (const NamedSet &set : kNamedSets)
+      if (name == set.posix) {
+        namedSet(set, negated, /*inSet=*/true, spelling);
+        return;
+      }
+    copy(spelling.size());
+  }
+
+  /// A set that `spelling` stands for here.
+  void namedSet(const NamedSet &set, bool negated, bool inSet,
+                std::string_view spelling) {
+    std::string members = set.members;
+    bool isProperty = members[0] == '\\' && members.back() == '}' &&
+                      members.find('\\', 1) == std::string::npos;
+    if (isProperty) {
+      members[1] = negated ? 'P' : 'p';
+      out += members;
+    } else if (!inSet) {
+      out += (negated ? "[^" : "[") + members + "]";
+    } else if (!negated) {
+      out += members;
+    } else {
+      problem = std::string(spelling) + " within a set isn't supported";
+    }
+    at += spelling.size();
+  }
+
   void escape(bool inSet) {
     char c = peek(1);
-    for (const ClassEscape &known : kClassEscapes) {
-      if (c != known.letter && c != toupper(known.letter))
-        continue;
-      bool negated = c != known.letter;
-      std::string members = known.members;
-      bool single =
-          members.find("\\p", 1) == std::string::npos && members[0] == '\\';
-      if (single) {
-        members[1] = negated ? 'P' : 'p';
-        out += members;
-      } else if (!inSet) {
-        out += (negated ? "[^" : "[") + members + "]";
-      } else if (!negated) {
-        out += members;
-      } else {
-        problem = std::string("\\") + c + " within a set isn't supported";
-      }
+    for (const NamedSet &set : kNamedSets)
+      if (c && set.escape && (c == set.escape || c == toupper(set.escape)))
+        return namedSet(set, c != set.escape, inSet, in.substr(at, 2));
+    if (!inSet && (c == 'b' || c == 'B')) {
+      out += c == 'b' ? kBoundary : kNoBoundary;
       at += 2;
       return;
     }
@@ -231,6 +284,8 @@ private:
     for (const PropertyAlias &alias : kPropertyAliases)
       if (name == alias.name)
         name = alias.pcre;
+    if (isScript(name))
+      name.insert(0, "sc:");
     out += name + "}";
     at = end + 1;
   }
@@ -241,18 +296,10 @@ private:
   std::string problem;
 };
 
-template <auto free> struct Freed {
-  template <typename T> void operator()(T *object) const { free(object); }
-};
-using CompileContext =
-    std::unique_ptr<pcre2_compile_context, Freed<pcre2_compile_context_free>>;
-using MatchData =
-    std::unique_ptr<pcre2_match_data, Freed<pcre2_match_data_free>>;
-
 } // namespace
 
 struct Regex::Code {
-  std::unique_ptr<pcre2_code, Freed<pcre2_code_free>> code;
+  Compiled code;
   std::unique_ptr<pcre2_match_context, Freed<pcre2_match_context_free>> context;
 };
 
@@ -277,7 +324,7 @@ std::shared_ptr<const Regex> Regex::compile(std::string_view pattern,
   Translator translator(pattern);
   std::string problem;
   if (!translator.run(problem)) {
-    error = "regular expression '" + std::string(pattern.substr(0, 200)) +
+    error = "regular expression '" + sanitizeUtf8(pattern.substr(0, 200)) +
             "': " + problem;
     return nullptr;
   }
