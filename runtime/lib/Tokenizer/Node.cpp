@@ -56,8 +56,9 @@ std::optional<Json> smelt::tokenizer::parseJson(std::string_view text,
 }
 
 void Node::fail(const std::string &message) const {
+  // What is quoted may have been cut within a character.
   if (error->empty())
-    *error = path + ": " + message;
+    *error = sanitizeUtf8(path + ": " + message);
 }
 
 void Node::mismatch(const char *expected) const {
