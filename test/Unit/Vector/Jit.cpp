@@ -26,7 +26,7 @@ using namespace smelt::test;
 static const char *const lowering =
     ",canonicalize,lower-affine,convert-scf-to-cf,expand-strided-metadata,"
     "lower-affine,convert-vector-to-llvm,convert-to-llvm,"
-    "reconcile-unrealized-casts";
+    "reconcile-unrealized-casts,smelt-lower-masks";
 
 struct Jit::Engine {
   std::unique_ptr<mlir::ExecutionEngine> compiled;

@@ -74,4 +74,113 @@ def VectorizeRows : Pass<"smelt-vectorize-rows"> {
   ];
 }
 
+def ExpandMath : Pass<"smelt-expand-math"> {
+  let summary = "Turn functions of f32 into polynomials";
+  let description = [{
+    Functions that would become calls of a C library become arithmetic, on f32
+    and on vectors of it of any rank:
+
+    ```mlir
+    %y = math.rsqrt %x : vector<16xf32>
+    ```
+    =>
+    ```mlir
+    %one = arith.constant dense<1.0> : vector<16xf32>
+    %root = math.sqrt %x : vector<16xf32>
+    %y = arith.divf %one, %root : vector<16xf32>
+    ```
+
+    Errors against the exact result are bounded in units of its last place (ulp;
+    that of a subnormal result is 2^-149), with fma or without:
+
+    | function               | ulp  |                                          |
+    |------------------------|------|------------------------------------------|
+    | `math.exp`             | 1.25 | subnormal results and overflow as rounded |
+    | `math.log`             | 1.25 | -inf at 0, NaN below                     |
+    | `math.tanh`            | 2    |                                          |
+    | `math.erf`             | 2    |                                          |
+    | `math.sin`, `math.cos` | 2    | for magnitudes up to 2^20; absolute error 1e-7 up to 2^28, NaN above |
+    | `math.rsqrt`           | 1.5  | a square root and a division             |
+
+    The polynomials' part of an error is proven by utils/minimax.py to be below a
+    quarter of an ulp; what rounding adds is bounded by tests, with room to spare (of 10^8
+    arguments spread evenly over all floats, the worst are 0.99 for exp, 0.86 for
+    log, 1.4 for tanh and erf, 1.6 for sin and cos).
+
+    A NaN gives NaN, and infinities the functions' limits. Lanes don't influence
+    each other, and a scalar gets the bits of a vector's lane.
+
+    `fma=false` is for targets without fused multiply-add, where `math.fma` would
+    be a call: all of them become `arith.mulf` and `arith.addf`. `rounding=false`
+    is for those without instructions that round to integers: `math.roundeven`,
+    `trunc`, `floor`, `ceil` and `round` become exact arithmetic.
+
+    `math.absf`, `copysign`, `sqrt` and, on targets that have it, `fma` stay: they
+    are instructions.
+  }];
+  let options = [
+    Option<"fma", "fma", "bool", "true",
+           "The target has fused multiply-add">,
+    Option<"rounding", "rounding", "bool", "true",
+           "The target rounds floats to integers">
+  ];
+  let dependentDialects = [
+    "mlir::arith::ArithDialect", "mlir::math::MathDialect"
+  ];
+}
+
+def ExpandConversions : Pass<"smelt-expand-conversions"> {
+  let summary = "Convert 16-bit floats by integer arithmetic";
+  let description = [{
+    Conversions between bf16 and f32 become integer arithmetic on scalars and
+    vectors; LLVM would call a library on most targets:
+
+    ```mlir
+    %y = arith.extf %x : vector<16xbf16> to vector<16xf32>
+    ```
+    =>
+    ```mlir
+    %bits = arith.bitcast %x : vector<16xbf16> to vector<16xi16>
+    %wide = arith.extui %bits : vector<16xi16> to vector<16xi32>
+    %shifted = arith.shli %wide, %c16 : vector<16xi32>
+    %y = arith.bitcast %shifted : vector<16xi32> to vector<16xf32>
+    ```
+
+    With `f16` those between f16 and f32 do too, for targets without instructions
+    for them. All are exact, or rounded to nearest even: subnormals, infinities and
+    signed zeros are kept, and a NaN keeps the upper bits of its payload. Rounding
+    makes a NaN quiet, and so does extending one from f16; one extended from bf16
+    keeps its bits.
+  }];
+  let options = [
+    Option<"f16", "f16", "bool", "false",
+           "Expand conversions of f16 too">
+  ];
+  let dependentDialects = ["mlir::arith::ArithDialect"];
+}
+
+def LowerMasks : Pass<"smelt-lower-masks"> {
+  let summary = "Access 16-bit floats under a mask as integers";
+  let description = [{
+    Runs on the LLVM dialect. Masked loads and stores of bf16 and f16 become those
+    of i16; a target without masked accesses that narrow splits them into scalars,
+    and would call a conversion for each scalar of bf16:
+
+    ```mlir
+    llvm.intr.masked.store %x, %p, %mask {alignment = 2 : i32}
+        : vector<16xbf16>, vector<16xi1> into !llvm.ptr
+    ```
+    =>
+    ```mlir
+    %bits = llvm.bitcast %x : vector<16xbf16> to vector<16xi16>
+    llvm.intr.masked.store %bits, %p, %mask {alignment = 2 : i32}
+        : vector<16xi16>, vector<16xi1> into !llvm.ptr
+    ```
+
+    Casts back and forth are folded. Those of 32-bit elements stay: they are instructions from AVX on, for masks
+    known or unknown, and without it LLVM splits them.
+  }];
+  let dependentDialects = ["mlir::LLVM::LLVMDialect"];
+}
+
 #endif // SMELT_TRANSFORMS_VECTOR_PASSES_TD

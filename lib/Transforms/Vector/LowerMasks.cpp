@@ -1,0 +1,96 @@
+//===- LowerMasks.cpp - Masked accesses that LLVM can split -----*- C++ -*-===//
+//
+// Part of the Smelt project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Where a target has no masked access of 16-bit elements, LLVM makes one of
+// scalars, and for a scalar of bf16 or f16 in a register it may call a
+// conversion. In memory those are 16 bits like any others.
+//
+//===----------------------------------------------------------------------===//
+#include "smelt/Transforms/Vector/Passes.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+namespace smelt {
+#define GEN_PASS_DEF_LOWERMASKS
+#include "smelt/Transforms/Vector/Passes.h.inc"
+} // namespace smelt
+
+using namespace mlir;
+
+/// The vector of i16 with the lanes of `type`, if that has 16-bit floats.
+static VectorType getIntegerVector(Type type) {
+  auto vector = dyn_cast<VectorType>(type);
+  if (!vector || !isa<BFloat16Type, Float16Type>(vector.getElementType()))
+    return {};
+  return vector.clone(IntegerType::get(type.getContext(), 16));
+}
+
+static Value emitBitcast(OpBuilder &builder, Location loc, Type type,
+                         Value value) {
+  return LLVM::BitcastOp::create(builder, loc, type, value);
+}
+
+namespace {
+
+struct LoadIntegers : OpRewritePattern<LLVM::MaskedLoadOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(LLVM::MaskedLoadOp op,
+                                PatternRewriter &rewriter) const override {
+    VectorType type = getIntegerVector(op.getType());
+    if (!type)
+      return rewriter.notifyMatchFailure(op, "isn't of 16-bit floats");
+    Location loc = op.getLoc();
+    Value passThrough = op.getPassThru();
+    if (passThrough)
+      passThrough = emitBitcast(rewriter, loc, type, passThrough);
+    Value load = LLVM::MaskedLoadOp::create(
+        rewriter, loc, type, op.getData(), op.getMask(), passThrough,
+        op.getAlignmentAttr(), op.getNontemporalAttr());
+    rewriter.replaceOp(op, emitBitcast(rewriter, loc, op.getType(), load));
+    return success();
+  }
+};
+
+struct StoreIntegers : OpRewritePattern<LLVM::MaskedStoreOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(LLVM::MaskedStoreOp op,
+                                PatternRewriter &rewriter) const override {
+    VectorType type = getIntegerVector(op.getValue().getType());
+    if (!type)
+      return rewriter.notifyMatchFailure(op, "isn't of 16-bit floats");
+    Value bits = emitBitcast(rewriter, op.getLoc(), type, op.getValue());
+    rewriter.modifyOpInPlace(op, [&] { op.getValueMutable().assign(bits); });
+    return success();
+  }
+};
+
+struct LowerMasks : smelt::impl::LowerMasksBase<LowerMasks> {
+  using LowerMasksBase::LowerMasksBase;
+
+  LogicalResult initialize(MLIRContext *context) override {
+    RewritePatternSet set(context);
+    set.add<LoadIntegers, StoreIntegers>(context);
+    patterns = std::move(set);
+    return success();
+  }
+
+  void runOnOperation() override {
+    // Folding takes away the new casts where an expanded conversion has put
+    // their opposite: a 16-bit float in a register is what should not be.
+    if (failed(applyPatternsGreedily(getOperation(), patterns)))
+      signalPassFailure();
+  }
+
+private:
+  FrozenRewritePatternSet patterns;
+};
+
+} // namespace
