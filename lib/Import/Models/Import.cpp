@@ -21,6 +21,7 @@
 #include "mlir/IR/Verifier.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/JSON.h"
 #include "llvm/Support/Path.h"
 
 using namespace mlir;
@@ -76,12 +77,12 @@ static std::optional<ComputeType> chooseCompute(const ImportOptions &options,
                                                : ComputeType::F32;
 }
 
-/// The last component of the folder's real path.
+/// The last component of the folder's real path, as UTF-8: it goes into JSON.
 static std::string modelName(const std::string &directory) {
   SmallString<256> real;
   if (llvm::sys::fs::real_path(directory, real))
     real = directory;
-  return llvm::sys::path::filename(real).str();
+  return llvm::json::fixUTF8(llvm::sys::path::filename(real));
 }
 
 /// The model card of the manifest, without what only some kinds have.
@@ -103,6 +104,38 @@ static NamedAttrList modelCard(Builder &builder, const Family &family,
   card.append("dtype", builder.getStringAttr(
                            compute == ComputeType::BF16 ? "bf16" : "f32"));
   return card;
+}
+
+/// Reads what decoders or encoders have beside config.json, for the model card
+/// and the step.
+static bool readKindFiles(MLIRContext &context, const std::string &folder,
+                          const Family &family, const Config &config,
+                          NamedAttrList &card, std::optional<Pooling> &pooling,
+                          std::string &error) {
+  if (family.kind == ModelKind::Decoder) {
+    DictionaryAttr generation = readGeneration(context, folder, config, error);
+    if (generation)
+      card.append("generation", generation);
+    return static_cast<bool>(generation);
+  }
+  int64_t maxLength;
+  if (!readSentenceTransformers(folder, config, pooling, maxLength, error))
+    return false;
+  Builder builder(&context);
+  card.append("embedding",
+              builder.getDictionaryAttr(builder.getNamedAttr(
+                  "max_length", builder.getI64IntegerAttr(maxLength))));
+  return true;
+}
+
+/// Runs the verifier, with its messages in a string instead of on the screen.
+static bool verifies(ModuleOp module, std::string &messages) {
+  ScopedDiagnosticHandler handler(
+      module.getContext(), [&](Diagnostic &diagnostic) {
+        messages += (messages.empty() ? "" : "; ") + diagnostic.str();
+        return success();
+      });
+  return succeeded(verify(module));
 }
 
 OwningOpRef<ModuleOp> smelt::importCheckpoint(MLIRContext &context,
@@ -140,19 +173,8 @@ OwningOpRef<ModuleOp> smelt::importCheckpoint(MLIRContext &context,
   NamedAttrList card =
       modelCard(builder, *family, *config, modelName(folder), *compute);
   std::optional<Pooling> pooling;
-  if (family->kind == ModelKind::Decoder) {
-    DictionaryAttr generation = readGeneration(context, folder, *config, error);
-    if (!generation)
-      return {};
-    card.append("generation", generation);
-  } else {
-    int64_t maxLength;
-    if (!readSentenceTransformers(folder, *config, pooling, maxLength, error))
-      return {};
-    card.append("embedding",
-                builder.getDictionaryAttr(builder.getNamedAttr(
-                    "max_length", builder.getI64IntegerAttr(maxLength))));
-  }
+  if (!readKindFiles(context, folder, *family, *config, card, pooling, error))
+    return {};
 
   OwningOpRef<ModuleOp> module = ModuleOp::create(builder.getUnknownLoc());
   (*module)->setAttr("llm.stage", builder.getStringAttr("import"));
@@ -168,11 +190,7 @@ OwningOpRef<ModuleOp> smelt::importCheckpoint(MLIRContext &context,
   step.finish();
 
   std::string messages;
-  ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
-    messages += (messages.empty() ? "" : "; ") + diagnostic.str();
-    return success();
-  });
-  if (failed(verify(*module))) {
+  if (!verifies(*module, messages)) {
     error = "'" + folder + "': the imported module is invalid: " + messages;
     return {};
   }
