@@ -13,6 +13,7 @@
 #include "smelt/Transforms/Graph/Passes.h"
 #include "smelt/Transforms/Layout/Passes.h"
 #include "smelt/Transforms/Quantize/Passes.h"
+#include "smelt/Transforms/Vector/Passes.h"
 
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"

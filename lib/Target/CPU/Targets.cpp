@@ -105,12 +105,21 @@ const TargetRecord *smelt::selectTarget(llvm::StringRef mcpu,
   });
 }
 
-const TargetRecord *smelt::getTarget(mlir::Operation *op) {
+/// The attribute `llm.target` of the module that `op` is or stands in, or null.
+static mlir::StringAttr getTargetName(mlir::Operation *op) {
   auto module = llvm::dyn_cast<mlir::ModuleOp>(op);
   if (!module)
     module = op->getParentOfType<mlir::ModuleOp>();
-  auto name = module ? module->getAttrOfType<mlir::StringAttr>("llm.target")
-                     : mlir::StringAttr();
+  return module ? module->getAttrOfType<mlir::StringAttr>("llm.target")
+                : mlir::StringAttr();
+}
+
+bool smelt::namesTarget(mlir::Operation *op) {
+  return getTargetName(op) != nullptr;
+}
+
+const TargetRecord *smelt::getTarget(mlir::Operation *op) {
+  mlir::StringAttr name = getTargetName(op);
   if (!name) {
     op->emitError("expects the module to name a target in llm.target");
     return nullptr;

@@ -13,6 +13,7 @@
 //===----------------------------------------------------------------------===//
 #include "Lanes.h"
 
+#include "smelt/Target/CPU/Targets.h"
 #include "smelt/Transforms/Vector/Passes.h"
 
 #include "mlir/Transforms/WalkPatternRewriteDriver.h"
@@ -153,23 +154,24 @@ struct ExpandConversions
     : smelt::impl::ExpandConversionsBase<ExpandConversions> {
   using ExpandConversionsBase::ExpandConversionsBase;
 
-  LogicalResult initialize(MLIRContext *context) override {
-    RewritePatternSet set(context);
-    set.add<ExpandExtension<BFloat16Type, emitExtendBF16>,
-            ExpandTruncation<BFloat16Type, emitTruncateBF16>>(context);
-    if (f16)
-      set.add<ExpandExtension<Float16Type, emitExtendF16>,
-              ExpandTruncation<Float16Type, emitTruncateF16>>(context);
-    patterns = std::move(set);
-    return success();
-  }
-
   void runOnOperation() override {
-    walkAndApplyPatterns(getOperation(), patterns);
+    bool expandF16 = f16;
+    if (smelt::namesTarget(getOperation())) {
+      const smelt::TargetRecord *target = smelt::getTarget(getOperation());
+      if (!target)
+        return signalPassFailure();
+      expandF16 = !target->hasF16C;
+    }
+    RewritePatternSet patterns(&getContext());
+    patterns.add<ExpandExtension<BFloat16Type, emitExtendBF16>,
+                 ExpandTruncation<BFloat16Type, emitTruncateBF16>>(
+        &getContext());
+    if (expandF16)
+      patterns.add<ExpandExtension<Float16Type, emitExtendF16>,
+                   ExpandTruncation<Float16Type, emitTruncateF16>>(
+          &getContext());
+    walkAndApplyPatterns(getOperation(), std::move(patterns));
   }
-
-private:
-  FrozenRewritePatternSet patterns;
 };
 
 } // namespace

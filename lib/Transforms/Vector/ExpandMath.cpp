@@ -18,6 +18,7 @@
 //===----------------------------------------------------------------------===//
 #include "Lanes.h"
 
+#include "smelt/Target/CPU/Targets.h"
 #include "smelt/Transforms/Vector/Passes.h"
 
 #include "mlir/Transforms/WalkPatternRewriteDriver.h"
@@ -270,31 +271,32 @@ struct ExpandFma : OpRewritePattern<math::FmaOp> {
 struct ExpandMath : smelt::impl::ExpandMathBase<ExpandMath> {
   using ExpandMathBase::ExpandMathBase;
 
-  LogicalResult initialize(MLIRContext *context) override {
-    RewritePatternSet set(context);
-    set.add<
+  void runOnOperation() override {
+    bool hasFma = fma, hasRounding = rounding;
+    if (smelt::namesTarget(getOperation())) {
+      const smelt::TargetRecord *target = smelt::getTarget(getOperation());
+      if (!target)
+        return signalPassFailure();
+      hasFma = target->hasFMA;
+      hasRounding = target->hasRounding();
+    }
+    RewritePatternSet patterns(&getContext());
+    patterns.add<
         ExpandUnary<math::ExpOp, emitExp>, ExpandUnary<math::TanhOp, emitTanh>,
         ExpandUnary<math::ErfOp, emitErf>, ExpandUnary<math::SinOp, emitSin>,
         ExpandUnary<math::CosOp, emitCos>, ExpandUnary<math::LogOp, emitLog>,
-        ExpandUnary<math::RsqrtOp, emitRsqrt>>(context, fma);
-    if (!rounding)
-      set.add<ExpandUnary<math::RoundEvenOp, emitRoundEven>,
-              ExpandUnary<math::TruncOp, emitTrunc>,
-              ExpandUnary<math::FloorOp, emitFloor>,
-              ExpandUnary<math::CeilOp, emitCeil>,
-              ExpandUnary<math::RoundOp, emitRound>>(context, fma);
-    if (!fma)
-      set.add<ExpandFma>(context);
-    patterns = std::move(set);
-    return success();
+        ExpandUnary<math::RsqrtOp, emitRsqrt>>(&getContext(), hasFma);
+    if (!hasRounding)
+      patterns.add<ExpandUnary<math::RoundEvenOp, emitRoundEven>,
+                   ExpandUnary<math::TruncOp, emitTrunc>,
+                   ExpandUnary<math::FloorOp, emitFloor>,
+                   ExpandUnary<math::CeilOp, emitCeil>,
+                   ExpandUnary<math::RoundOp, emitRound>>(&getContext(),
+                                                          hasFma);
+    if (!hasFma)
+      patterns.add<ExpandFma>(&getContext());
+    walkAndApplyPatterns(getOperation(), std::move(patterns));
   }
-
-  void runOnOperation() override {
-    walkAndApplyPatterns(getOperation(), patterns);
-  }
-
-private:
-  FrozenRewritePatternSet patterns;
 };
 
 } // namespace

@@ -51,6 +51,8 @@ struct TargetRecord {
 
   /// Elements of 32 bits in a vector register.
   int64_t lanes() const { return vectorBits / 32; }
+  /// Whether instructions round f32 to integral f32.
+  bool hasRounding() const { return runtimeFeatures.contains("sse4.1"); }
   /// k of the layout panel for weights stored as `element`: 2 for bf16, whose
   /// dot products take pairs, otherwise 1. The same for all targets.
   int64_t panelDepth(mlir::Type element) const;
@@ -67,6 +69,9 @@ const TargetRecord *lookupTarget(llvm::StringRef name);
 /// The record that `mcpu` asks for: `host`, the name of a record, or the name
 /// of any processor LLVM knows. Null with a message in `error` for others.
 const TargetRecord *selectTarget(llvm::StringRef mcpu, std::string &error);
+
+/// Whether the module that `op` stands in has the attribute `llm.target`.
+bool namesTarget(mlir::Operation *op);
 
 /// The record of the module that `op` stands in (attribute `llm.target`); null
 /// after an error diagnostic at `op` if there is none.

@@ -19,6 +19,9 @@ namespace smelt {
 #define GEN_PASS_DECL
 #define GEN_PASS_REGISTRATION
 #include "smelt/Transforms/Vector/Passes.h.inc"
+
+/// linalg on memrefs to vectors, and those to what the target has.
+void buildVectorPipeline(mlir::OpPassManager &pm);
 } // namespace smelt
 
 #endif // SMELT_TRANSFORMS_VECTOR_PASSES_H

@@ -115,6 +115,9 @@ def ExpandMath : Pass<"smelt-expand-math"> {
     is for those without instructions that round to integers: `math.roundeven`,
     `trunc`, `floor`, `ceil` and `round` become exact arithmetic.
 
+    In a module that names its target (`llm.target`), the target's record takes
+    the place of both options.
+
     `math.absf`, `copysign`, `sqrt` and, on targets that have it, `fma` stay: they
     are instructions.
   }];
@@ -147,7 +150,8 @@ def ExpandConversions : Pass<"smelt-expand-conversions"> {
     ```
 
     With `f16` those between f16 and f32 do too, for targets without instructions
-    for them. All are exact, or rounded to nearest even: subnormals, infinities and
+    for them; in a module that names its target (`llm.target`), the target's record
+    decides. All are exact, or rounded to nearest even: subnormals, infinities and
     signed zeros are kept, and a NaN keeps the upper bits of its payload. Rounding
     makes a NaN quiet, and so does extending one from f16; one extended from bf16
     keeps its bits.
