@@ -12,4 +12,5 @@ void smelt::buildLayoutPipeline(mlir::OpPassManager &pm) {
   pm.addPass(createAlignGlu());
   pm.addPass(createAssignLayouts());
   pm.addPass(createAssignOffsets());
+  pm.addPass(createRecordInterface());
 }

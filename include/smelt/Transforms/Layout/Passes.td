@@ -69,4 +69,26 @@ def AssignOffsets : Pass<"llm-assign-offsets", "::mlir::ModuleOp"> {
   }];
 }
 
+def RecordInterface : Pass<"llm-record-interface", "::mlir::ModuleOp"> {
+  let summary = "Write down what a step takes, yields and costs";
+  let description = [{
+    Later stages turn the step's arguments into pointers and its linears into
+    loops. What the manifest says of them is collected before, in the module
+    attribute `llm.interface`: the names of the step's inputs; name, kind of
+    rows and width of each output; the bytes of a block of the KV cache (all
+    layers); the weight bytes that a step of one token reads; and its
+    floating-point operations, two for each multiply-add of the linears.
+
+    ```mlir
+    func.func @step(%ids: tensor<?xi32> {llm.input = "ids"}, ...)
+        -> (tensor<?x9xf32> {llm.output = "logits"})
+    // adds to the module
+    llm.interface = {
+        inputs = ["ids"],
+        outputs = [{name = "logits", rows = "rows", width = 9 : i64} ],
+        kv_block_bytes = 0 : i64, step_bytes = 320 : i64, flops_per_token = 72 : i64}
+    ```
+  }];
+}
+
 #endif // SMELT_TRANSFORMS_LAYOUT_PASSES_TD

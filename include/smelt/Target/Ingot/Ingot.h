@@ -1,0 +1,43 @@
+//===- Ingot.h - Write the artefact -----------------------------*- C++ -*-===//
+//
+// Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef SMELT_TARGET_INGOT_INGOT_H
+#define SMELT_TARGET_INGOT_INGOT_H
+
+#include "smelt/Target/CPU/Targets.h"
+
+#include "llvm/ADT/STLFunctionalExtras.h"
+#include <cstdint>
+#include <string>
+
+namespace mlir {
+class ModuleOp;
+} // namespace mlir
+
+namespace smelt {
+
+struct IngotOptions {
+  /// Tokens that one step takes at most.
+  int64_t maxStepTokens = 512;
+  /// Positions of a sequence; 0 leaves the model's own.
+  int64_t context = 0;
+  /// Threads that pack weights; 0 takes one for each processor.
+  unsigned threads = 0;
+  /// Is told how many bytes of the weights are written, of how many.
+  llvm::function_ref<void(int64_t done, int64_t total)> progress;
+};
+
+/// Writes `code`, the weights of `module` (at stage layout or later) and the
+/// tokenizer of its checkpoint to `path`, as docs/Ingot.md says. The file comes
+/// into being complete or not at all, and depends on the contents of its inputs
+/// alone. False, and a message in `error`, otherwise.
+bool writeIngot(mlir::ModuleOp module, const TargetRecord &target,
+                llvm::StringRef code, llvm::StringRef path,
+                const IngotOptions &options, std::string &error);
+
+} // namespace smelt
+
+#endif // SMELT_TARGET_INGOT_INGOT_H

@@ -1,0 +1,259 @@
+//===- Compile.cpp - From a model to a file ---------------------*- C++ -*-===//
+//
+// Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Reads a module (a checkpoint or a file of IR), takes it through the stages
+// that are left, and writes what was asked for:
+//
+//     DIR or FILE.mlir -> stages -> mlir | llvm, asm, obj, shared | ingot
+//
+//===----------------------------------------------------------------------===//
+#include "smelt/Pipeline/Compile.h"
+
+#include "Progress.h"
+#include "Statistics.h"
+#include "smelt/Import/Models/Import.h"
+#include "smelt/InitAll.h"
+#include "smelt/Pipeline/Pipeline.h"
+#include "smelt/Target/CPU/Emit.h"
+#include "smelt/Target/Ingot/Ingot.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Support/FileUtilities.h"
+#include "llvm/ADT/SmallString.h"
+#include "llvm/ADT/StringSwitch.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/ToolOutputFile.h"
+
+using namespace mlir;
+using namespace smelt;
+
+static bool report(const llvm::Twine &message) {
+  llvm::errs() << "smelt compile: " << message << "\n";
+  return false;
+}
+
+/// Errors of passes and parsers, in the form of our own. The place is named if
+/// it is one of a file.
+static LogicalResult printDiagnostic(Diagnostic &diagnostic) {
+  if (diagnostic.getSeverity() == DiagnosticSeverity::Remark)
+    return success();
+  const char *kind =
+      diagnostic.getSeverity() == DiagnosticSeverity::Error ? "" : "warning: ";
+  auto place = [](Location location) {
+    std::string text;
+    if (auto file = location->findInstanceOf<FileLineColLoc>())
+      text = (file.getFilename().getValue() + ":" +
+              llvm::Twine(file.getLine()) + ": ")
+                 .str();
+    return text;
+  };
+  report(place(diagnostic.getLocation()) + kind + diagnostic.str());
+  for (Diagnostic &note : diagnostic.getNotes())
+    llvm::errs() << "  note: " << place(note.getLocation()) << note.str()
+                 << "\n";
+  return success();
+}
+
+namespace {
+class Compilation {
+public:
+  explicit Compilation(const CompileOptions &options)
+      : options(options), progress(options.isQuiet) {}
+  bool run();
+
+private:
+  bool load();
+  bool chooseTarget();
+  bool chooseLastStage();
+  bool runPasses();
+  bool dump(const Stage &stage, size_t number);
+  bool write();
+  bool writeText(llvm::StringRef text);
+  std::string outputPath() const;
+  bool isCheckpoint() const {
+    return llvm::sys::fs::is_directory(options.input);
+  }
+
+  const CompileOptions &options;
+  Progress progress;
+  MLIRContext context;
+  OwningOpRef<ModuleOp> module;
+  const TargetRecord *target = nullptr;
+  const Stage *last = nullptr;
+};
+} // namespace
+
+bool Compilation::load() {
+  DialectRegistry registry;
+  registerAll(registry);
+  registerEmission(registry);
+  context.appendDialectRegistry(registry);
+  context.getDiagEngine().registerHandler(printDiagnostic);
+  if (!llvm::sys::fs::exists(options.input))
+    return report("'" + options.input +
+                  "' does not exist; expected a checkpoint's folder or a file "
+                  "of IR");
+  if (!isCheckpoint()) {
+    ParserConfig config(&context);
+    module = parseSourceFile<ModuleOp>(options.input, config);
+    return static_cast<bool>(module);
+  }
+  ImportOptions import;
+  if (!options.dtype.empty())
+    import.dtype =
+        options.dtype == "bf16" ? ComputeType::BF16 : ComputeType::F32;
+  progress.begin(stages().front().name);
+  std::string error;
+  module = importCheckpoint(context, options.input, import, error);
+  if (!module)
+    return report(error);
+  llvm::SmallString<256> tokenizer(options.input);
+  llvm::sys::path::append(tokenizer, "tokenizer.json");
+  if (options.emit == "ingot" && !options.isQuiet &&
+      !llvm::sys::fs::exists(tokenizer))
+    report("note: '" + options.input +
+           "' has no tokenizer.json; the ingot will take token ids only");
+  return true;
+}
+
+/// The target of a module at a later stage is settled; otherwise --mcpu's.
+bool Compilation::chooseTarget() {
+  std::string error;
+  const TargetRecord *wanted =
+      selectTarget(options.mcpu.empty() ? "host" : options.mcpu, error);
+  if (!wanted)
+    return report(error);
+  if (auto name = (*module)->getAttrOfType<StringAttr>("llm.target")) {
+    target = getTarget(*module);
+    if (!target)
+      return false;
+    if (!options.mcpu.empty() && target != wanted)
+      return report("the module is for target '" + target->name +
+                    "', --mcpu asks for '" + wanted->name + "'");
+    return true;
+  }
+  target = wanted;
+  (*module)->setAttr("llm.target", StringAttr::get(&context, target->name));
+  return true;
+}
+
+bool Compilation::chooseLastStage() {
+  const Stage *reached = getStage(*module);
+  if (!reached)
+    return false;
+  if (options.lastStage.empty()) {
+    last = &stages().back();
+    return true;
+  }
+  last = lookupStage(options.lastStage);
+  if (last < reached)
+    return report("the module is at stage '" + reached->name +
+                  "' already, cannot compile to '" + last->name + "'");
+  return true;
+}
+
+/// Writes DIR/NUMBER-STAGE.mlir.
+bool Compilation::dump(const Stage &stage, size_t number) {
+  llvm::SmallString<256> path(options.dumpFolder);
+  llvm::sys::path::append(path,
+                          llvm::Twine(number) + "-" + stage.name + ".mlir");
+  std::string error;
+  if (std::error_code code =
+          llvm::sys::fs::create_directories(options.dumpFolder))
+    return report("cannot make " + options.dumpFolder + ": " + code.message());
+  auto file = openOutputFile(path, &error);
+  if (!file)
+    return report(error);
+  (*module)->print(file->os());
+  file->keep();
+  return true;
+}
+
+bool Compilation::runPasses() {
+  size_t number = getStage(*module) - stages().begin();
+  if (!options.dumpFolder.empty() && !dump(stages()[number], number))
+    return false;
+  auto before = [&](const Stage &stage) { progress.begin(stage.name); };
+  auto after = [&](const Stage &stage) {
+    if (options.printStatistics && stage.name == "graph")
+      printStatistics(*module, llvm::errs());
+    return success(options.dumpFolder.empty() || dump(stage, ++number));
+  };
+  return succeeded(runStages(*module, *last, {before, after}));
+}
+
+std::string Compilation::outputPath() const {
+  if (!options.output.empty())
+    return options.output;
+  auto model = (*module)->getAttrOfType<DictionaryAttr>("llm.model");
+  auto name = model ? model.getAs<StringAttr>("name") : StringAttr();
+  return (name ? name.getValue() : "model").str() + ".ingot";
+}
+
+bool Compilation::writeText(llvm::StringRef text) {
+  std::string error;
+  std::string path = options.output.empty() ? "-" : options.output;
+  auto file = openOutputFile(path, &error);
+  if (!file)
+    return report(error);
+  file->os() << text;
+  file->os().flush();
+  if (file->os().has_error()) {
+    error = file->os().error().message();
+    file->os().clear_error();
+    return report("cannot write " + path + ": " + error);
+  }
+  file->keep();
+  return true;
+}
+
+bool Compilation::write() {
+  if (options.emit == "mlir") {
+    std::string text;
+    llvm::raw_string_ostream stream(text);
+    (*module)->print(stream);
+    return writeText(text);
+  }
+  auto kind = llvm::StringSwitch<CodeKind>(options.emit)
+                  .Case("llvm", CodeKind::LLVM)
+                  .Case("asm", CodeKind::Assembly)
+                  .Case("obj", CodeKind::Object)
+                  .Default(CodeKind::Shared);
+  std::string error;
+  llvm::SmallVector<char, 0> code;
+  progress.begin("code");
+  if (!emitCode(*module, *target, kind, code, error))
+    return report(error);
+  if (options.emit != "ingot")
+    return writeText({code.data(), code.size()});
+
+  progress.begin("weights");
+  auto draw = [&](int64_t done, int64_t total) { progress.bar(done, total); };
+  IngotOptions ingot;
+  ingot.maxStepTokens = options.maxStepTokens;
+  ingot.context = options.context;
+  ingot.threads = options.threads;
+  ingot.progress = draw;
+  return writeIngot(*module, *target, {code.data(), code.size()}, outputPath(),
+                    ingot, error) ||
+         report(error);
+}
+
+bool Compilation::run() {
+  bool isDone =
+      load() && chooseTarget() && chooseLastStage() && runPasses() && write();
+  progress.end();
+  return isDone;
+}
+
+bool smelt::compile(const CompileOptions &options) {
+  return Compilation(options).run();
+}

@@ -1,0 +1,154 @@
+//===- Manifest.cpp - What an ingot says of itself --------------*- C++ -*-===//
+//
+// Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// docs/Ingot.md describes every field. Most are attributes of the module that
+// the stages have left there, written down as JSON.
+//
+//===----------------------------------------------------------------------===//
+#include "Manifest.h"
+
+#include "smelt/Dialect/LLM/IR/LLM.h"
+#include "smelt/abi.h"
+
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include <nlohmann/json.hpp>
+
+using namespace mlir;
+using namespace smelt;
+using Json = nlohmann::ordered_json;
+
+/// An attribute as the value it stands for.
+static Json toJson(Attribute attribute) {
+  return ::llvm::TypeSwitch<Attribute, Json>(attribute)
+      .Case([](BoolAttr value) { return Json(value.getValue()); })
+      .Case([](IntegerAttr value) { return Json(value.getInt()); })
+      .Case([](FloatAttr value) { return Json(value.getValueAsDouble()); })
+      .Case([](StringAttr value) { return Json(value.getValue().str()); })
+      .Case([](ArrayAttr value) {
+        Json array = Json::array();
+        for (Attribute element : value)
+          array.push_back(toJson(element));
+        return array;
+      })
+      .Case([](DenseI64ArrayAttr value) {
+        return Json(value.asArrayRef().vec());
+      })
+      .Case([](DictionaryAttr value) {
+        Json object = Json::object();
+        for (NamedAttribute member : value)
+          object[member.getName().str()] = toJson(member.getValue());
+        return object;
+      })
+      .Default([](Attribute) { return Json(); });
+}
+
+static std::string layoutText(llm::LayoutAttr layout) {
+  if (!layout.isPanel())
+    return layout.getKind().str();
+  return "panel<n = " + std::to_string(layout.getN()) +
+         ", k = " + std::to_string(layout.getK()) + ">";
+}
+
+static Json paramsOf(ModuleOp module) {
+  Json params = Json::array();
+  for (auto param : module.getOps<llm::ParamOp>())
+    params.push_back({{"name", param.getSymName().str()},
+                      {"sources", param.getInstanceCount()},
+                      {"offset", *param.getOffset()},
+                      {"stride", *param.getStride()},
+                      {"bytes", param.getStoredBytes()},
+                      {"shape", param.getParamType().getShape().vec()},
+                      {"format", param.getFormat()->getName().str()},
+                      {"layout", layoutText(*param.getLayout())}});
+  return params;
+}
+
+static Json sectionsOf(const std::vector<SectionInfo> &sections) {
+  Json result = Json::array();
+  for (const SectionInfo &section : sections) {
+    char hash[17];
+    std::snprintf(hash, sizeof(hash), "%016llx",
+                  static_cast<unsigned long long>(section.hash));
+    result.push_back({{"name", section.name},
+                      {"offset", section.offset},
+                      {"size", section.size},
+                      {"hash", hash}});
+  }
+  return result;
+}
+
+bool smelt::makeManifest(ModuleOp module, const TargetRecord &target,
+                         const IngotOptions &options,
+                         const std::vector<SectionInfo> &sections,
+                         std::string &json, std::string &error) {
+  Json attributes = Json::object();
+  for (StringRef name : {"llm.model", "llm.interface", "llm.memory"}) {
+    auto attribute = module->getAttrOfType<DictionaryAttr>(name);
+    if (!attribute) {
+      error = "expects module attribute " + name.str() +
+              " to write the manifest; did all stages run?";
+      return false;
+    }
+    attributes[name.str()] = toJson(attribute);
+  }
+  Json model = attributes["llm.model"],
+       &interface = attributes["llm.interface"];
+  Json generation = Json::object(), embedding = Json::object();
+  for (auto [key, part] : {std::pair{"generation", &generation},
+                           std::pair{"embedding", &embedding}})
+    if (model.contains(key)) {
+      *part = model[key];
+      model.erase(key);
+    }
+  if (options.context) {
+    if (model.contains("context") && options.context > model["context"]) {
+      error = "expects a context of at most " + model["context"].dump() +
+              " positions, what the model was made for, got " +
+              std::to_string(options.context);
+      return false;
+    }
+    model["context"] = options.context;
+  }
+  Json dtype = model.contains("dtype") ? model["dtype"] : Json();
+  Json features = Json::array();
+  for (StringRef feature : target.runtimeFeatureList())
+    features.push_back(feature.str());
+  uint64_t weightBytes = 0;
+  for (const SectionInfo &section : sections)
+    if (section.name == "weights")
+      weightBytes = section.size;
+
+  Json manifest = {
+      {"format", SMELT_FORMAT_VERSION},
+      {"producer", "smelt " SMELT_VERSION},
+      {"model", model},
+      {"target",
+       {{"triple", target.triple.str()},
+        {"cpu", target.cpu.str()},
+        {"isa", target.name.str()},
+        {"features", features}}},
+      {"options",
+       {{"dtype", dtype}, {"max-step-tokens", options.maxStepTokens}}},
+      {"inputs", interface["inputs"]},
+      {"outputs", interface["outputs"]},
+      {"memory",
+       {{"arena", attributes["llm.memory"]},
+        {"kv", {{"block_bytes", interface["kv_block_bytes"]}}},
+        {"max_step_tokens", options.maxStepTokens}}},
+      {"cost",
+       {{"weight_bytes", weightBytes},
+        {"step_bytes", interface["step_bytes"]},
+        {"flops_per_token", interface["flops_per_token"]}}},
+      {"generation", generation},
+      {"embedding", embedding},
+      {"params", paramsOf(module)},
+      {"sections", sectionsOf(sections)}};
+  json = manifest.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return true;
+}

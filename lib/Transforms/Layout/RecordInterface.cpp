@@ -1,0 +1,111 @@
+//===- RecordInterface.cpp - What a step takes and costs --------*- C++ -*-===//
+//
+// Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The last look at a step as a function of tensors. Every instance of a param
+// is used once in a step, so work in an outlined layer counts as often as its
+// weight has instances.
+//
+//===----------------------------------------------------------------------===//
+#include "smelt/Dialect/LLM/IR/LLM.h"
+#include "smelt/Transforms/Layout/Passes.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace smelt;
+
+namespace smelt {
+#define GEN_PASS_DEF_RECORDINTERFACE
+#include "smelt/Transforms/Layout/Passes.h.inc"
+} // namespace smelt
+
+/// Bytes that 64 positions take in all layers: K of `size` elements per head
+/// and position, V in rows of `size` rounded up to 16.
+static int64_t kvBlockBytes(llm::KVType kv) {
+  int64_t positions = 64, size = kv.getSize();
+  return kv.getLayers() * kv.getHeads() * positions *
+         static_cast<int64_t>(size + ::llvm::alignTo(size, 16)) *
+         (kv.getType().getIntOrFloatBitWidth() / 8);
+}
+
+namespace {
+struct RecordInterface : smelt::impl::RecordInterfaceBase<RecordInterface> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    Builder builder(&getContext());
+    SmallVector<Attribute> inputs, outputs;
+    int64_t blockBytes = 0;
+    for (auto function : module.getOps<func::FuncOp>()) {
+      for (BlockArgument argument : function.getArguments()) {
+        unsigned i = argument.getArgNumber();
+        auto name = function.getArgAttrOfType<StringAttr>(i, "llm.input");
+        if (!name)
+          continue;
+        if (auto kv = dyn_cast<llm::KVType>(argument.getType()))
+          blockBytes += kvBlockBytes(kv);
+        else
+          inputs.push_back(name);
+      }
+      for (auto [i, type] : ::llvm::enumerate(function.getResultTypes())) {
+        auto name = function.getResultAttrOfType<StringAttr>(i, "llm.output");
+        if (!name)
+          continue;
+        bool isPooled = name.getValue() == "embedding";
+        int64_t width = cast<RankedTensorType>(type).getDimSize(1);
+        outputs.push_back(builder.getDictionaryAttr(
+            {builder.getNamedAttr("name", name),
+             builder.getNamedAttr("rows", builder.getStringAttr(
+                                              isPooled ? "sequences" : "rows")),
+             builder.getNamedAttr("width", builder.getI64IntegerAttr(width))}));
+      }
+    }
+    auto integer = [&](StringRef name, int64_t value) {
+      return builder.getNamedAttr(name, builder.getI64IntegerAttr(value));
+    };
+    auto [bytes, flops] = countCosts(module);
+    module->setAttr(
+        "llm.interface",
+        builder.getDictionaryAttr(
+            {builder.getNamedAttr("inputs", builder.getArrayAttr(inputs)),
+             builder.getNamedAttr("outputs", builder.getArrayAttr(outputs)),
+             integer("kv_block_bytes", blockBytes),
+             integer("step_bytes", bytes), integer("flops_per_token", flops)}));
+  }
+
+  /// Bytes read and operations done by a step of one token.
+  std::pair<int64_t, int64_t> countCosts(ModuleOp module) {
+    SymbolTable symbols(module);
+    int64_t bytes = 0, flops = 0;
+    ::llvm::DenseSet<Operation *> whole, rowOnly;
+    module.walk([&](llm::GetParamOp get) {
+      auto param = symbols.lookup<llm::ParamOp>(get.getParam());
+      if (!param)
+        return;
+      int64_t elements = get.getType().getNumElements();
+      for (OpOperand &use : get->getUses()) {
+        auto embedding = dyn_cast<llm::EmbeddingOp>(use.getOwner());
+        (embedding ? rowOnly : whole).insert(param);
+        auto linear = dyn_cast<llm::LinearOp>(use.getOwner());
+        if (linear && linear.getWeight() == use.get())
+          flops += 2 * elements * param.getInstanceCount();
+      }
+    });
+    for (Operation *op : whole) {
+      auto param = cast<llm::ParamOp>(op);
+      bytes += param.getStoredBytes() * param.getInstanceCount();
+    }
+    for (Operation *op : rowOnly) {
+      auto param = cast<llm::ParamOp>(op);
+      if (!whole.contains(op))
+        bytes += param.getStoredBytes() /
+                 std::max<int64_t>(param.getParamType().getDimSize(0), 1);
+    }
+    return {bytes, flops};
+  }
+};
+} // namespace

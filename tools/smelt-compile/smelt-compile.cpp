@@ -1,0 +1,96 @@
+//===- smelt-compile.cpp - Compile a model ----------------------*- C++ -*-===//
+//
+// Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The compiler as a program; `smelt compile` runs it.
+//
+//===----------------------------------------------------------------------===//
+#include "smelt/Pipeline/Compile.h"
+#include "smelt/Pipeline/Pipeline.h"
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+
+static const char *const examples = R"(
+Examples:
+  smelt compile models/kjv-tiny
+      writes kjv-tiny.ingot for this processor
+  smelt compile models/kjv-tiny --dtype f32 --mcpu x86-64-v3 -o kjv.ingot
+      computes in f32, for any processor with AVX2
+  smelt compile models/kjv-tiny --compile-to graph -o -
+      prints the model after the graph passes
+  smelt compile graph.mlir -o kjv.ingot
+      goes on from there
+)";
+
+int main(int argc, char **argv) {
+  // A file that may not grow is an error to report, not a reason to die.
+  std::signal(SIGXFSZ, SIG_IGN);
+
+  smelt::CompileOptions options;
+  CLI::App app("Compiles a language model to an ingot: machine code, weights "
+               "and tokenizer in one file.",
+               "smelt compile");
+  app.footer(examples);
+  app.add_option("model", options.input,
+                 "folder of a checkpoint, or a file of IR at any stage")
+      ->required()
+      ->type_name("DIR|FILE.mlir");
+  app.add_option("-o,--output", options.output,
+                 "file to write (default: the model's name with .ingot; - is "
+                 "standard output)")
+      ->type_name("FILE");
+  app.add_option("--dtype", options.dtype,
+                 "what inputs of linear layers and the KV cache are rounded to "
+                 "(default: as the checkpoint)")
+      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->type_name("f32|bf16");
+  app.add_option(
+         "--mcpu", options.mcpu,
+         "processor: host (default), avx512-bf16, avx512, avx2, generic "
+         "or a name that LLVM knows")
+      ->type_name("NAME");
+  app.add_option("--emit", options.emit, "what to write (default: ingot)")
+      ->check(CLI::IsMember({"mlir", "llvm", "asm", "obj", "shared", "ingot"}))
+      ->type_name("mlir|llvm|asm|obj|shared|ingot");
+
+  std::vector<std::string> names;
+  std::string list = "stop after a stage and write its IR; stages in order:";
+  for (const smelt::Stage &stage : smelt::stages()) {
+    names.push_back(stage.name.str());
+    list += "\n" + stage.name.str() + ": " + stage.description.str();
+  }
+  app.add_option("--compile-to", options.lastStage, list)
+      ->check(CLI::IsMember(names))
+      ->type_name("STAGE");
+  app.add_option("--dump-after-each-stage", options.dumpFolder,
+                 "write the IR after each stage to a file of this folder")
+      ->type_name("DIR");
+  app.add_flag("--print-graph-stats", options.printStatistics,
+               "count params and ops after the graph passes");
+  app.add_option("--max-step-tokens", options.maxStepTokens,
+                 "tokens that one step takes at most (default: 512)")
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 20))
+      ->type_name("N");
+  app.add_option("--context", options.context,
+                 "positions of a sequence (default: the model's)")
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 30))
+      ->type_name("N");
+  app.add_option("-j,--threads", options.threads,
+                 "threads that pack weights (default: all)")
+      ->check(CLI::Range(1u, 1024u))
+      ->type_name("N");
+  app.add_flag("-q,--quiet", options.isQuiet, "print errors only");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError &error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (!options.lastStage.empty())
+    options.emit = "mlir";
+  return smelt::compile(options) ? 0 : 1;
+}
