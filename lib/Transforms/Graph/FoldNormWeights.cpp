@@ -27,18 +27,17 @@ struct FoldNormWeights : smelt::impl::FoldNormWeightsBase<FoldNormWeights> {
 };
 } // namespace
 
-/// The tensor that the norm's weight is, if its recipe does no more than
-/// convert it to f32, which scale_columns does too; else null.
-static SourceAttr getVector(ParamOp param) {
-  if (!param || param.getInstanceCount() != 1 ||
-      param.getInstance(0).size() != 1)
-    return nullptr;
+/// Whether the norm's weight is a tensor converted to f32 and no more, which
+/// is what scale_columns reads.
+static bool isVector(ParamOp param) {
+  if (!param || param.getInstance(0).size() != 1)
+    return false;
   if (ArrayAttr recipe = param.getRecipeAttr())
     for (Attribute step : recipe)
       if (auto cast = dyn_cast<CastAttr>(step);
           !cast || !cast.getType().isF32())
-        return nullptr;
-  return param.getInstance(0).front();
+        return false;
+  return true;
 }
 
 /// The weights that take the norm's factor, or none if one of the readers of
@@ -51,8 +50,8 @@ static SmallVector<ParamOp> getScaled(RMSNormOp norm, ParamTable &params) {
         !linear.getCompute().isF32())
       return {};
     ParamOp weight = params.lookupExclusive(linear.getWeight());
-    if (!weight || weight.getInstanceCount() != 1 || weight.getFormatAttr() ||
-        weight.getLayoutAttr() ||
+    if (!weight || weight.getFormatAttr() || weight.getLayoutAttr() ||
+        getLayer(linear.getWeight()) != getLayer(norm.getWeight()) ||
         !weight.getParamType().getElementType().isF32())
       return {};
     scaled.push_back(weight);
@@ -67,20 +66,23 @@ void FoldNormWeights::runOnOperation() {
   Builder builder(&getContext());
   for (RMSNormOp norm : norms) {
     Value vector = norm.getWeight();
-    SourceAttr source = vector ? getVector(params.lookup(vector)) : nullptr;
-    if (!source)
+    ParamOp factor = vector ? params.lookup(vector) : nullptr;
+    if (!isVector(factor))
       continue;
     SmallVector<ParamOp> scaled = getScaled(norm, params);
     for (ParamOp weight : scaled) {
-      SmallVector<Attribute> sources(
-          cast<ArrayAttr>(weight.getSources()[0]).getValue());
-      SmallVector<Attribute> recipe;
+      SmallVector<Attribute> instances, recipe;
       if (ArrayAttr steps = weight.getRecipeAttr())
         recipe.assign(steps.begin(), steps.end());
-      recipe.push_back(ScaleColumnsAttr::get(&getContext(), sources.size()));
-      sources.push_back(source);
-      weight.setSourcesAttr(
-          builder.getArrayAttr({builder.getArrayAttr(sources)}));
+      recipe.push_back(
+          ScaleColumnsAttr::get(&getContext(), weight.getInstance(0).size()));
+      for (auto [sources, more] :
+           llvm::zip_equal(weight.getSources(), factor.getSources())) {
+        SmallVector<Attribute> all(cast<ArrayAttr>(sources).getValue());
+        llvm::append_range(all, cast<ArrayAttr>(more));
+        instances.push_back(builder.getArrayAttr(all));
+      }
+      weight.setSourcesAttr(builder.getArrayAttr(instances));
       weight.setRecipeAttr(builder.getArrayAttr(recipe));
     }
     if (!scaled.empty()) {

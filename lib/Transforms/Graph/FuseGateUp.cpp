@@ -29,13 +29,13 @@ static LinearOp getLinear(Value value) {
                                                               : nullptr;
 }
 
-/// Stacks the params that `gate` and `up` read, if that is possible; null
-/// if not. Changes nothing: returns the two params.
+/// The params that `gate` and `up` read, if they can be stacked.
 static std::optional<std::pair<ParamOp, ParamOp>> getPair(Value gate, Value up,
                                                           ParamTable &params) {
   ParamOp first = params.lookupExclusive(gate);
   ParamOp second = params.lookupExclusive(up);
-  if (!first || !second || first.getParamType() != second.getParamType())
+  if (!first || !second || getLayer(gate) != getLayer(up) ||
+      first.getParamType() != second.getParamType())
     return std::nullopt;
   Attribute key = params.getStackKey(first);
   if (!key || key != params.getStackKey(second))
@@ -63,12 +63,14 @@ static bool fuse(MulOp mul, Value activated, Value other, ParamTable &params) {
 
   OpBuilder builder(mul);
   Location loc = mul.getLoc();
-  Value weight = params.read(builder, loc,
-                             params.stack({weights->first, weights->second}));
+  Value weight =
+      params.read(builder, loc, params.stack({weights->first, weights->second}),
+                  gate.getWeight());
   Value bias;
   if (biases)
-    bias = params.read(builder, loc,
-                       params.stack({biases->first, biases->second}));
+    bias =
+        params.read(builder, loc, params.stack({biases->first, biases->second}),
+                    gate.getBias());
   Value merged = LinearOp::create(builder, loc, gate.getX(), weight, bias,
                                   /*residual=*/Value(), gate.getCompute());
   Value glu =

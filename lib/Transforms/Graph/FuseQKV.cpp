@@ -28,9 +28,9 @@ using namespace smelt;
 using namespace smelt::llm;
 
 namespace {
-/// Block, input, {compute, stack key of the weight, stack key of the bias}:
-/// linears with equal keys are one linear.
-using Key = std::tuple<Block *, Value, Attribute>;
+/// Block, input, layer, {compute, stack key of the weight, stack key of the
+/// bias}: linears with equal keys are one linear.
+using Key = std::tuple<Block *, Value, Value, Attribute>;
 
 struct FuseQKV : smelt::impl::FuseQKVBase<FuseQKV> {
   void runOnOperation() override;
@@ -47,10 +47,10 @@ static std::optional<Key> getKey(LinearOp op, ParamTable &params) {
   if (op.getBias()) {
     ParamOp bias = params.lookupExclusive(op.getBias());
     biasKey = bias ? params.getStackKey(bias) : nullptr;
-    if (!biasKey)
+    if (!biasKey || getLayer(op.getBias()) != getLayer(op.getWeight()))
       return std::nullopt;
   }
-  return Key(op->getBlock(), op.getX(),
+  return Key(op->getBlock(), op.getX(), getLayer(op.getWeight()),
              ArrayAttr::get(op.getContext(),
                             {op.getComputeAttr(), weightKey, biasKey}));
 }
@@ -66,14 +66,16 @@ static void merge(ArrayRef<LinearOp> linears, ParamTable &params) {
     if (linear.getBias())
       biases.push_back(params.lookup(linear.getBias()));
   }
-  Value weight = params.read(builder, loc, params.stack(weights));
+  Value weight =
+      params.read(builder, loc, params.stack(weights), first.getWeight());
   Value bias = biases.empty() ? Value()
-                              : params.read(builder, loc, params.stack(biases));
+                              : params.read(builder, loc, params.stack(biases),
+                                            first.getBias());
   Value x = first.getX();
   Value merged = LinearOp::create(builder, loc, x, weight, bias,
                                   /*residual=*/Value(), first.getCompute());
 
-  OpFoldResult rows = tensor::getMixedSize(builder, loc, x, 0);
+  OpFoldResult rows = tensor::getMixedSize(builder, loc, merged, 0);
   OpFoldResult one = builder.getIndexAttr(1);
   int64_t column = 0;
   for (LinearOp linear : linears) {

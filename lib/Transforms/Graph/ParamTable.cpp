@@ -19,7 +19,7 @@ ParamTable::ParamTable(ModuleOp module) : symbols(module) {
 
 ParamOp ParamTable::lookup(Value value) {
   auto reader = value.getDefiningOp<GetParamOp>();
-  if (!reader || reader.getLayer())
+  if (!reader)
     return nullptr;
   return symbols.lookup<ParamOp>(reader.getParam());
 }
@@ -50,8 +50,7 @@ static ArrayAttr getStepsAfterStack(ParamOp param) {
 }
 
 Attribute ParamTable::getStackKey(ParamOp param) {
-  if (param.getInstanceCount() != 1 || param.getFormatAttr() ||
-      param.getLayoutAttr())
+  if (param.getFormatAttr() || param.getLayoutAttr())
     return nullptr;
   ArrayAttr rest = getStepsAfterStack(param);
   if (!rest || !llvm::all_of(rest, llvm::IsaPred<CastAttr>))
@@ -60,40 +59,49 @@ Attribute ParamTable::getStackKey(ParamOp param) {
   // Sources may differ in rows only.
   auto row = RankedTensorType::get(source.getShape().drop_front(),
                                    source.getElementType());
-  return ArrayAttr::get(param.getContext(), {TypeAttr::get(row), rest});
+  Builder builder(param.getContext());
+  return builder.getArrayAttr(
+      {TypeAttr::get(row), rest,
+       builder.getI64IntegerAttr(param.getInstanceCount())});
 }
 
 ParamOp ParamTable::stack(ArrayRef<ParamOp> parts) {
   ParamOp first = parts.front();
-  SmallVector<Attribute> sources;
+  SmallVector<SmallVector<Attribute>> instances(first.getInstanceCount());
   SmallVector<StringRef> names;
   int64_t rows = 0;
   for (ParamOp part : parts) {
-    llvm::append_range(sources, cast<ArrayAttr>(part.getSources()[0]));
+    for (auto [sources, more] : llvm::zip_equal(instances, part.getSources()))
+      llvm::append_range(sources, cast<ArrayAttr>(more));
     names.push_back(part.getSymName());
     rows += part.getParamType().getDimSize(0);
   }
   OpBuilder builder(first);
   SmallVector<Attribute> recipe = {
-      ConcatAttr::get(first.getContext(), sources.size(), /*align=*/1)};
+      ConcatAttr::get(first.getContext(), instances[0].size(), /*align=*/1)};
   llvm::append_range(recipe, getStepsAfterStack(first));
   SmallVector<int64_t> shape(first.getParamType().getShape());
   shape[0] = rows;
   auto param = ParamOp::create(
       builder, first.getLoc(), joinNames(names),
       RankedTensorType::get(shape, first.getParamType().getElementType()),
-      builder.getArrayAttr({builder.getArrayAttr(sources)}),
+      builder.getArrayAttr(
+          llvm::map_to_vector(instances,
+                              [&](ArrayRef<Attribute> sources) -> Attribute {
+                                return builder.getArrayAttr(sources);
+                              })),
       builder.getArrayAttr(recipe), /*format=*/nullptr, /*layout=*/nullptr,
       /*offset=*/nullptr, /*stride=*/nullptr);
   symbols.insert(param, Block::iterator(first));
   return param;
 }
 
-Value ParamTable::read(OpBuilder &builder, Location loc, ParamOp param) {
+Value ParamTable::read(OpBuilder &builder, Location loc, ParamOp param,
+                       Value like) {
   ++readers[param.getSymNameAttr()];
   return GetParamOp::create(builder, loc, param.getParamType(),
                             FlatSymbolRefAttr::get(param.getSymNameAttr()),
-                            /*layer=*/Value());
+                            getLayer(like));
 }
 
 void ParamTable::eraseIfUnused(Value value) {
@@ -106,41 +114,27 @@ void ParamTable::eraseIfUnused(Value value) {
     symbols.erase(symbols.lookup(name));
 }
 
-std::string smelt::joinNames(ArrayRef<StringRef> names) {
-  SmallVector<SmallVector<StringRef>> words;
-  for (StringRef name : names) {
-    words.emplace_back();
-    name.split(words.back(), '.');
-  }
-  size_t shortest = words[0].size();
-  for (ArrayRef<StringRef> name : words)
-    shortest = std::min(shortest, name.size());
-  // The last word that could be in both is left for the middle.
-  auto agree = [&](auto wordOf) {
-    return llvm::all_of(words, [&](ArrayRef<StringRef> name) {
-      return wordOf(name) == wordOf(words[0]);
-    });
-  };
-  size_t head = 0, tail = 0;
-  while (head + 1 < shortest &&
-         agree([&](ArrayRef<StringRef> name) { return name[head]; }))
-    ++head;
-  while (head + tail + 1 < shortest && agree([&](ArrayRef<StringRef> name) {
-           return name[name.size() - 1 - tail];
-         }))
-    ++tail;
+Value smelt::getLayer(Value value) {
+  return value.getDefiningOp<GetParamOp>().getLayer();
+}
 
-  SmallVector<std::string> middle;
+std::string smelt::joinNames(ArrayRef<StringRef> names) {
+  StringRef head = names[0];
+  for (StringRef name : names)
+    while (!name.starts_with(head))
+      head = head.drop_back();
+  head = head.take_front(head.rfind('.') + 1);
+  StringRef tail = names[0].drop_front(head.size());
+  for (StringRef name : names)
+    while (!name.drop_front(head.size()).ends_with(tail))
+      tail = tail.drop_front();
+  tail = tail.drop_front(std::min(tail.find_first_of("._"), tail.size()));
+
   bool letters = true;
-  for (ArrayRef<StringRef> name : words) {
-    middle.push_back(llvm::join(name.drop_front(head).drop_back(tail), "."));
-    letters &= middle.back().size() == 1;
+  SmallVector<StringRef> words;
+  for (StringRef name : names) {
+    words.push_back(name.drop_front(head.size()).drop_back(tail.size()));
+    letters &= words.back().size() == 1;
   }
-  SmallVector<std::string> joined;
-  for (StringRef word : ArrayRef(words[0]).take_front(head))
-    joined.push_back(word.str());
-  joined.push_back(llvm::join(middle, letters ? "" : "_"));
-  for (StringRef word : ArrayRef(words[0]).take_back(tail))
-    joined.push_back(word.str());
-  return llvm::join(joined, ".");
+  return (head + llvm::join(words, letters ? "" : "_") + tail).str();
 }

@@ -23,7 +23,7 @@ class ParamTable {
 public:
   explicit ParamTable(mlir::ModuleOp module);
 
-  /// The param that `value` reads, if it has one instance; else null.
+  /// The param that `value` reads; null if it is no llm.get_param.
   llm::ParamOp lookup(mlir::Value value);
 
   /// As lookup(), if `value` has one use and nothing else reads the param.
@@ -33,13 +33,14 @@ public:
   /// its recipe does more than stack rows and convert elements.
   static mlir::Attribute getStackKey(llm::ParamOp param);
 
-  /// Adds a param whose rows are those of `parts` in order, all of one stack
-  /// key, and named after them: layers.0.q, layers.0.k => layers.0.qk.
+  /// Adds a param whose rows are those of `parts` in order, instance by
+  /// instance, all of one stack key; it is named after them: layers.q,
+  /// layers.k => layers.qk.
   llm::ParamOp stack(llvm::ArrayRef<llm::ParamOp> parts);
 
-  /// Reads `param`, which has one instance, at the builder's place.
+  /// Reads `param` at the builder's place, of the layer that `like` reads.
   mlir::Value read(mlir::OpBuilder &builder, mlir::Location loc,
-                   llm::ParamOp param);
+                   llm::ParamOp param, mlir::Value like);
 
   /// Removes the reader `value` if nothing uses it any more, and then its
   /// param if that has no other reader.
@@ -50,8 +51,11 @@ private:
   llvm::DenseMap<mlir::StringAttr, unsigned> readers;
 };
 
-/// Joins what differs between dotted names: "l.0.q.bias", "l.0.k.bias" =>
-/// "l.0.qk.bias". Words of several letters are joined by '_'.
+/// The layer that `value` reads a param of; null without one.
+mlir::Value getLayer(mlir::Value value);
+
+/// Joins what differs between names: layers.q_bias, layers.k_bias =>
+/// layers.qk_bias. Words of several letters are joined by '_'.
 std::string joinNames(llvm::ArrayRef<llvm::StringRef> names);
 
 } // namespace smelt

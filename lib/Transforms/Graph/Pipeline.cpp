@@ -13,18 +13,22 @@ using namespace mlir;
 using namespace smelt;
 
 void smelt::buildGraphPipeline(OpPassManager &pm) {
-  // One reader for each param, so that "nobody else reads it" can be seen.
+  // One table of angles for all layers, and one reader for each param, so that
+  // "nobody else reads it" can be seen.
+  pm.addPass(createFoldRope());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 
-  pm.addPass(createFoldRope());
+  // First, so that what follows edits each distinct block once.
+  pm.addPass(createOutlineLayer());
+
   pm.addPass(createFuseGateUp());
   pm.addPass(createFuseQKV());
   pm.addPass(createFoldNormWeights());
   pm.addPass(createFuseResidual());
   pm.addPass(createGatherEarly());
 
-  // One table of angles for all layers; no param without a reader.
+  // No param without a reader.
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addPass(createSymbolDCEPass());

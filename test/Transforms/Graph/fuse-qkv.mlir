@@ -8,7 +8,7 @@
 // CHECK-NOT: llm.param
 // CHECK: %[[W:.+]] = llm.get_param @layers.0.qkv
 // CHECK: %[[Y:.+]] = llm.linear %arg0, %[[W]] {compute = bf16}
-// CHECK: %[[M:.+]] = tensor.dim %arg0
+// CHECK: %[[M:.+]] = tensor.dim %[[Y]]
 // CHECK: %[[Q:.+]] = tensor.extract_slice %[[Y]][0, 0] [%[[M]], 8] [1, 1]
 // CHECK: %[[K:.+]] = tensor.extract_slice %[[Y]][0, 8] [%[[M]], 4] [1, 1]
 // CHECK: %[[V:.+]] = tensor.extract_slice %[[Y]][0, 12] [%[[M]], 4] [1, 1]

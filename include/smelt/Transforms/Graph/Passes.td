@@ -62,7 +62,7 @@ def FuseQKV : Pass<"llm-fuse-qkv", "::mlir::ModuleOp"> {
     // =>
     %w = llm.get_param @qk : tensor<12x8xf32>   // concat of q and k
     %y = llm.linear %x, %w {compute = f32} : tensor<?x8xf32>, tensor<12x8xf32>
-    %m = tensor.dim %x, %c0 : tensor<?x8xf32>
+    %m = tensor.dim %y, %c0 : tensor<?x12xf32>
     %q = tensor.extract_slice %y[0, 0] [%m, 8] [1, 1] : tensor<?x12xf32> to tensor<?x8xf32>
     %k = tensor.extract_slice %y[0, 8] [%m, 4] [1, 1] : tensor<?x12xf32> to tensor<?x4xf32>
     ```
@@ -107,6 +107,39 @@ def FoldNormWeights : Pass<"llm-fold-norm-weights", "::mlir::ModuleOp"> {
     %n = llm.rms_norm %x {eps = 1.0e-5 : f32} : tensor<?x8xf32>
     ```
   }];
+}
+
+def OutlineLayer : Pass<"llm-outline-layer", "::mlir::ModuleOp"> {
+  let summary = "one function for each distinct block of layers";
+  let description = [{
+    Ops between the params `layers.<i>.*` are layer i. Layers that are equal but
+    for the bytes of their params share a function, and their params become one
+    param with an instance for each; a run of equal layers is called in a loop.
+    Values from outside the layer are arguments, results read outside (the
+    residual stream) its results.
+
+    ```mlir
+    llm.param @layers.0.w : tensor<8x8xf32> from [[#a]]
+    llm.param @layers.1.w : tensor<8x8xf32> from [[#b]]
+    %w0 = llm.get_param @layers.0.w : tensor<8x8xf32>
+    %y = llm.linear %x, %w0 {compute = f32} : tensor<?x8xf32>, tensor<8x8xf32>
+    %w1 = llm.get_param @layers.1.w : tensor<8x8xf32>
+    %z = llm.linear %y, %w1 {compute = f32} : tensor<?x8xf32>, tensor<8x8xf32>
+    // =>
+    llm.param @layers.w : tensor<8x8xf32> from [[#a], [#b]]
+    %z = scf.for %layer = %c0 to %c2 step %c1 iter_args(%s = %x) -> tensor<?x8xf32> {
+      %t = func.call @layers(%layer, %s) : (index, tensor<?x8xf32>) -> tensor<?x8xf32>
+      scf.yield %t : tensor<?x8xf32>
+    }
+    ```
+
+    Layers of two alternating kinds become two functions (`@layers`,
+    `@layers_0`) and calls. Runs before the passes that edit params: an edit in
+    the shared body is then one edit.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::func::FuncDialect",
+                           "::mlir::scf::SCFDialect"];
 }
 
 def GatherEarly : Pass<"llm-gather-early"> {
