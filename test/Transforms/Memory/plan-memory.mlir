@@ -95,6 +95,24 @@ func.func @views(%n: index, %cond: i1) {
 
 // -----
 
+// Threads don't proceed in step: one may write %b while another reads %a.
+// CHECK-LABEL: func.func @forall
+func.func @forall() {
+  %c0 = arith.constant 0 : index
+  %n = kernel.num_threads
+  // CHECK: memref.alloc() {smelt.offset = array<i64: 0, 0>} : memref<16xf32>
+  %a = memref.alloc() : memref<16xf32>
+  // CHECK: memref.alloc() {smelt.offset = array<i64: 0, 64>} : memref<16xf32>
+  %b = memref.alloc() : memref<16xf32>
+  scf.forall (%t) in (%n) {
+    %v = memref.load %a[%c0] : memref<16xf32>
+    memref.store %v, %b[%t] : memref<16xf32>
+  }
+  return
+}
+
+// -----
+
 // What threads allocate lies in their slices; every scf.forall starts anew.
 // A dynamic size of at most 8 counts as 8. The slice is the least linear size
 // that is at least 256 and at least 64 a token.
