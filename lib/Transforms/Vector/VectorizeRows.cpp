@@ -22,6 +22,7 @@
 #include "smelt/Transforms/Vector/Passes.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Affine/Utils.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
@@ -492,6 +493,20 @@ struct VectorizeRows : smelt::impl::VectorizeRowsBase<VectorizeRows> {
   }
 
 private:
+  /// Tiling leaves affine.apply on the indices in a body: arithmetic has lanes.
+  static void expandIndices(IRRewriter &rewriter, linalg::GenericOp op) {
+    OpBuilder::InsertionGuard guard(rewriter);
+    for (auto apply : llvm::make_early_inc_range(
+             op.getBody()->getOps<affine::AffineApplyOp>())) {
+      rewriter.setInsertionPoint(apply);
+      std::optional<SmallVector<Value, 8>> values =
+          affine::expandAffineMap(rewriter, apply.getLoc(),
+                                  apply.getAffineMap(), apply.getMapOperands());
+      if (values)
+        rewriter.replaceOp(apply, values->front());
+    }
+  }
+
   LogicalResult rewriteOp(linalg::LinalgOp op) {
     IRRewriter rewriter(op);
     auto generic = dyn_cast<linalg::GenericOp>(op.getOperation());
@@ -503,6 +518,7 @@ private:
       generic = *result;
       rewriter.setInsertionPoint(generic);
     }
+    expandIndices(rewriter, generic);
     if (std::optional<RowPlan> plan = RowPlan::get(generic)) {
       RowEmitter(rewriter, generic, *plan, lanes).emit();
     } else {

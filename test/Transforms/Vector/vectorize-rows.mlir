@@ -94,6 +94,27 @@ func.func @flipped_halves(%x: memref<2x16xf32>, %y: memref<2x16xf32>) {
 
 // -----
 
+// A tile's offset is added to the index of each lane.
+
+// CHECK-LABEL: func @tiled_index
+// CHECK-SAME:    %[[Y:.*]]: memref<16xindex>, %[[OFFSET:.*]]: index
+// CHECK-DAG:     %[[STEP:.*]] = vector.step : vector<16xindex>
+// CHECK-DAG:     %[[SPLAT:.*]] = vector.broadcast %[[OFFSET]] : index to vector<16xindex>
+// CHECK:         %[[INDEX:.*]] = arith.addi %[[STEP]], %[[SPLAT]]
+// CHECK:         vector.store %[[INDEX]], %[[Y]]
+func.func @tiled_index(%y: memref<16xindex>, %offset: index) {
+  linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]}
+      outs(%y : memref<16xindex>) {
+  ^bb0(%out: index):
+    %i = linalg.index 0 : index
+    %j = affine.apply affine_map<(d0)[s0] -> (d0 + s0)>(%i)[%offset]
+    linalg.yield %j : index
+  }
+  return
+}
+
+// -----
+
 // CHECK-LABEL: func @negative_transposed
 // CHECK-NOT:     vector
 // CHECK:         scf.for

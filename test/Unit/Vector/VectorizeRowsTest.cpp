@@ -36,7 +36,7 @@ const char *const functions = R"(
 #rows = affine_map<(d0, d1) -> (d0)>
 #columns = affine_map<(d0, d1) -> (d1)>
 
-// z = x * y + s + column
+// z = x * y + s + column mod 5 + 3 * (column / 5)
 func.func @elementwise(%x: ROWS, %y: ROWS, %s: memref<3xf32>, %z: ROWS)
     attributes {llvm.emit_c_interface} {
   linalg.generic {indexing_maps = [#matrix, #flipped, #rows, #matrix],
@@ -46,7 +46,8 @@ func.func @elementwise(%x: ROWS, %y: ROWS, %s: memref<3xf32>, %z: ROWS)
     %0 = arith.mulf %a, %b : f32
     %1 = arith.addf %0, %c : f32
     %2 = linalg.index 1 : index
-    %3 = arith.index_cast %2 : index to i32
+    %column = affine.apply affine_map<(d0) -> (d0 mod 5 + 3 * (d0 floordiv 5))>(%2)
+    %3 = arith.index_cast %column : index to i32
     %4 = arith.sitofp %3 : i32 to f32
     %5 = arith.addf %1, %4 : f32
     linalg.yield %5 : f32
@@ -206,7 +207,7 @@ TEST_P(VectorizeRows, ComputesWhatLoopsCompute) {
   for (int64_t i = 0; i < numRows; ++i)
     for (int64_t j = 0; j < size; ++j) {
       float product = x.at(i, j) * y.at(2 - i, j);
-      expected.at(i, j) = (product + s[i]) + float(j);
+      expected.at(i, j) = (product + s[i]) + float(j % 5 + 3 * (j / 5));
     }
   expectSameBits(z.data, expected.data, "elementwise");
 
