@@ -87,8 +87,11 @@ static bool writeFile(SectionWriter &writer, StringRef directory,
 bool smelt::writeIngot(ModuleOp module, const TargetRecord &target,
                        StringRef code, StringRef path,
                        const IngotOptions &options, std::string &error) {
+  // Whatever can be refused is refused before gigabytes are written.
   WeightsSection weights;
-  if (!weights.create(module, error))
+  std::string manifest;
+  if (!weights.create(module, error) ||
+      !makeManifest(module, target, options, {}, manifest, error))
     return false;
   unsigned threads =
       options.threads ? options.threads
@@ -121,7 +124,6 @@ bool smelt::writeIngot(ModuleOp module, const TargetRecord &target,
   for (StringRef name : {"tokenizer.json", "tokenizer_config.json"})
     isWritten = isWritten && writeFile(writer, checkpoint, name, error);
 
-  std::string manifest;
   if (!isWritten || !file.alignTo(SMELT_SECTION_ALIGNMENT) ||
       !makeManifest(module, target, options, writer.sections, manifest, error))
     return false;
