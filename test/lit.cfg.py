@@ -42,6 +42,7 @@ config.substitutions += [
     ("%inputs", os.path.join(config.test_source_root, "Integration", "Inputs")),
     ("%plugins", os.path.join(config.smelt_build, "lib")),
     ("%goldens", config.smelt_goldens or "no-goldens"),
+    ("%vocabularies", config.smelt_vocabularies or "no-vocabularies"),
     # From tensors, linalg, scf and check ops to what mlir-runner executes.
     ("%to-llvm", " ".join(f"--{name}" for name in (
         "convert-check-to-scf", "one-shot-bufferize=bufferize-function-boundaries",
@@ -74,6 +75,7 @@ features = {
     "ptxas": shutil.which("ptxas") is not None,
     "numpy": importlib.util.find_spec("numpy") is not None,
     "goldens": bool(config.smelt_goldens),
+    "vocabularies": bool(config.smelt_vocabularies),
 }
 features.update((tool, True) for tool in config.smelt_tools)
 config.available_features.update(name for name in features if features[name])
