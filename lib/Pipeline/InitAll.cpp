@@ -7,12 +7,14 @@
 #include "smelt/InitAll.h"
 
 #include "smelt/Conversion/CheckToSCF/Passes.h"
+#include "smelt/Conversion/LLMToLinalg/Passes.h"
 #include "smelt/Dialect/Check/IR/Check.h"
 #include "smelt/Dialect/Kernel/IR/Kernel.h"
 #include "smelt/Dialect/LLM/IR/LLM.h"
 #include "smelt/Pipeline/Pipeline.h"
 #include "smelt/Transforms/Layout/Passes.h"
 #include "smelt/Transforms/Quantize/Passes.h"
+#include "smelt/Transforms/Tile/Passes.h"
 #include "smelt/Transforms/Vector/Passes.h"
 
 #include "mlir/InitAllDialects.h"
@@ -33,4 +35,7 @@ void smelt::registerAll(mlir::DialectRegistry &registry) {
   registerQuantizePasses();
   registerLayoutPasses();
   registerStagePipelines();
+  kernel::registerBufferizableOpInterfaceModels(registry);
+  registerLLMToLinalgPasses();
+  registerTilePasses();
 }
