@@ -20,6 +20,7 @@
 // the nest's kind: panels, rows or heads.
 //
 //===----------------------------------------------------------------------===//
+#include "smelt/Target/CPU/Targets.h"
 #include "smelt/Transforms/Tile/Passes.h"
 
 #include "mlir/Dialect/Arith/Utils/Utils.h"
@@ -254,24 +255,23 @@ LogicalResult Nest::fuseProduct(tensor::ExtractSliceOp slice,
       b, {row, OpFoldResult(panel)}, {rows, b.getIndexAttr(1)});
   if (failed(tiled))
     return failure();
-  // The tile has room for a whole panel; the last one may fill less of it.
+  // The tile is a whole panel wide; of the last one, less may be read.
   auto op = cast<kernel::MatmulOp>(tiled->tiledOps.front());
   b.setInsertionPoint(op);
+  int64_t width = product.getW().getType().getDimSize(2);
   SmallVector<OpFoldResult> zeros(2, b.getIndexAttr(0)),
       ones(2, b.getIndexAttr(1));
   Value room = tensor::EmptyOp::create(
-      b, loc,
-      ArrayRef<OpFoldResult>{
-          rows, b.getIndexAttr(product.getW().getType().getDimSize(2))},
+      b, loc, ArrayRef<OpFoldResult>{rows, b.getIndexAttr(width)},
       b.getF32Type());
-  Value part = room;
-  if (op.getInit().getType() != room.getType())
-    part = tensor::ExtractSliceOp::create(
-        b, loc, cast<RankedTensorType>(op.getInit().getType()), room, zeros,
-        slice.getMixedSizes(), ones);
-  op.getInitMutable().assign(part);
-  b.replaceOp(slice, op.getResult());
-  worklist.push_back(op);
+  auto whole = kernel::MatmulOp::create(b, loc, room.getType(), op.getA(),
+                                        op.getW(), room, op.getFormat());
+  Value part = tensor::ExtractSliceOp::create(b, loc, slice.getType(),
+                                              whole.getResult(), zeros,
+                                              slice.getMixedSizes(), ones);
+  b.eraseOp(op);
+  b.replaceOp(slice, part);
+  worklist.push_back(whole);
   return success();
 }
 
@@ -464,6 +464,13 @@ struct TileAndFuse : smelt::impl::TileAndFuseBase<TileAndFuse> {
   using TileAndFuseBase::TileAndFuseBase;
 
   void runOnOperation() override {
+    int64_t rows = rowTile;
+    if (rows == 0) {
+      const TargetRecord *target = getTarget(getOperation());
+      if (!target)
+        return signalPassFailure();
+      rows = target->rowTile;
+    }
     IRRewriter rewriter(&getContext());
     for (Block &block : getOperation().getBody()) {
       Operation *next = nullptr;
@@ -478,7 +485,7 @@ struct TileAndFuse : smelt::impl::TileAndFuseBase<TileAndFuse> {
           continue;
         if (!isa<TilingInterface>(op))
           continue;
-        if (failed(Nest(rewriter, op, rowTile).build()))
+        if (failed(Nest(rewriter, op, rows).build()))
           return signalPassFailure();
         // What the nest made stands before the old place of the root.
       }

@@ -23,6 +23,11 @@ namespace smelt {
 #define GEN_PASS_DECL
 #define GEN_PASS_REGISTRATION
 #include "smelt/Transforms/Tile/Passes.h.inc"
+
+/// From llm ops with packed params to tiles of linalg and kernel ops.
+void buildTilePipeline(mlir::OpPassManager &pm);
+/// From tensors to buffers, each op's result in place.
+void buildBufferizePipeline(mlir::OpPassManager &pm);
 } // namespace smelt
 
 #endif // SMELT_TRANSFORMS_TILE_PASSES_H

@@ -56,7 +56,8 @@ def TileAndFuse : Pass<"smelt-tile-and-fuse", "::mlir::func::FuncOp"> {
     ```
   }];
   let options = [
-    Option<"rowTile", "row-tile", "int64_t", "6", "rows of a matrix product's tile">,
+    Option<"rowTile", "row-tile", "int64_t", "0",
+      "rows of a matrix product's tile; 0: the rowTile of the module's target">,
   ];
   let dependentDialects = [
     "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
