@@ -8,6 +8,7 @@
 
 #include "smelt/Conversion/CheckToSCF/Passes.h"
 #include "smelt/Conversion/KernelToLLVM/Passes.h"
+#include "smelt/Conversion/LLMToLinalg/Passes.h"
 #include "smelt/Dialect/Check/IR/Check.h"
 #include "smelt/Dialect/Kernel/IR/Kernel.h"
 #include "smelt/Dialect/LLM/IR/LLM.h"
@@ -16,6 +17,7 @@
 #include "smelt/Transforms/Layout/Passes.h"
 #include "smelt/Transforms/Memory/Passes.h"
 #include "smelt/Transforms/Quantize/Passes.h"
+#include "smelt/Transforms/Tile/Passes.h"
 #include "smelt/Transforms/Vector/Passes.h"
 
 #include "mlir/InitAllDialects.h"
@@ -40,4 +42,7 @@ void smelt::registerAll(mlir::DialectRegistry &registry) {
   registerQuantizePasses();
   registerLayoutPasses();
   registerStagePipelines();
+  kernel::registerBufferizableOpInterfaceModels(registry);
+  registerLLMToLinalgPasses();
+  registerTilePasses();
 }

@@ -58,6 +58,14 @@ LogicalResult FormatAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
+Type FormatAttr::getElementType() const {
+  MLIRContext *ctx = getContext();
+  return ::llvm::StringSwitch<Type>(getName())
+#define FORMAT(name, type, bits) .Case(#name, type::get(ctx))
+#include "smelt/Dialect/LLM/IR/Formats.def"
+      .Default(Type());
+}
+
 LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                  StringRef kind, int64_t n, int64_t k) {
   if (kind != "rows" && kind != "panel")

@@ -53,13 +53,8 @@ SmallVector<SourceAttr> ParamOp::getInstance(int64_t i) {
 RankedTensorType ParamOp::getStoredType() {
   RankedTensorType type = getParamType();
   Type element = type.getElementType();
-  if (FormatAttr format = getFormatAttr()) {
-    MLIRContext *ctx = getContext();
-    element = ::llvm::StringSwitch<Type>(format.getName())
-#define FORMAT(name, type, bits) .Case(#name, type::get(ctx))
-#include "smelt/Dialect/LLM/IR/Formats.def"
-                  .Default(element);
-  }
+  if (FormatAttr format = getFormatAttr())
+    element = format.getElementType();
   if (LayoutAttr layout = getLayoutAttr())
     return RankedTensorType::get(layout.getPhysicalShape(type.getShape()),
                                  element);

@@ -8,6 +8,7 @@
 #define SMELT_DIALECT_KERNEL_IR_KERNELOPS_TD
 
 include "smelt/Dialect/Kernel/IR/KernelDialect.td"
+include "smelt/Dialect/LLM/IR/LLMDialect.td"
 include "mlir/Dialect/LLVMIR/LLVMOpBase.td"
 include "mlir/IR/SymbolInterfaces.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
@@ -85,5 +86,7 @@ def Kernel_ParamOp : Kernel_Op<"param", [Pure,
   let results = (outs AnyStaticShapeMemRef:$result);
   let assemblyFormat = "$param (`[` $layer^ `]`)? attr-dict `:` type($result)";
 }
+
+include "smelt/Dialect/Kernel/IR/KernelComputeOps.td"
 
 #endif // SMELT_DIALECT_KERNEL_IR_KERNELOPS_TD

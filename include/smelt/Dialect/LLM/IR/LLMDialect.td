@@ -130,6 +130,10 @@ def LLM_FormatAttr : LLM_Attr<"Format", "format"> {
   let parameters = (ins LLM_Word<"name of the record">:$name);
   let assemblyFormat = "`<` $name `>`";
   let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// Element type of the stored tensor.
+    ::mlir::Type getElementType() const;
+  }];
 }
 
 def LLM_LayoutAttr : LLM_Attr<"Layout", "layout"> {

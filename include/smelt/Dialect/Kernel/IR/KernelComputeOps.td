@@ -1,0 +1,267 @@
+//===- KernelComputeOps.td - Tiles of arithmetic -*- tablegen -*-===//
+//
+// Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef SMELT_DIALECT_KERNEL_IR_KERNELCOMPUTEOPS_TD
+#define SMELT_DIALECT_KERNEL_IR_KERNELCOMPUTEOPS_TD
+
+include "mlir/Interfaces/DestinationStyleOpInterface.td"
+include "mlir/Interfaces/TilingInterface.td"
+
+/// Activations: tensors until stage bufferize, then buffers.
+def Kernel_Rows : AnyTypeOf<[2DTensorOf<[F32, BF16]>, MemRefRankOf<[F32, BF16], [2]>],
+    "[M, D] tensor or buffer">;
+def Kernel_Ints : AnyTypeOf<[1DTensorOf<[I32]>, MemRefRankOf<[I32], [1]>],
+    "[M] tensor or buffer of i32">;
+
+/// An op whose iteration space is tiled by slicing operands: getTileMap says
+/// which dimension of which operand follows which loop.
+class Kernel_TiledOp<string mnemonic, list<Trait> traits = []>
+    : Kernel_Op<mnemonic, !listconcat(traits, [
+        DeclareOpInterfaceMethods<TilingInterface,
+          ["getLoopIteratorTypes", "getIterationDomain", "getTiledImplementation"]>,
+        DeclareOpInterfaceMethods<MemoryEffectsOpInterface>])> {
+  code tileMapDeclaration = [{
+    /// How loops select parts of operands.
+    TileMap getTileMap();
+  }];
+  let extraClassDeclaration = tileMapDeclaration;
+}
+
+/// A tiled op that overwrites its destination.
+class Kernel_ComputeOp<string mnemonic, list<Trait> traits = []>
+    : Kernel_TiledOp<mnemonic, !listconcat(traits, [DestinationStyleOpInterface])> {
+  let results = (outs Optional<2DTensorOf<[F32, BF16]>>:$result);
+  let extraClassDeclaration = tileMapDeclaration # [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getInitMutable(); }
+  }];
+}
+
+def Kernel_MatmulOp : Kernel_ComputeOp<"matmul"> {
+  let summary = "product of rows with panels of a packed weight";
+  let description = [{
+    `init[m, p * n + j] = sum_k a[m, k] * w[p, k / kk, j, k % kk]`, summed in
+    order of k in f32, for weights packed as [P, ceil(K/kk), n, kk] (the
+    layout panel of the llm dialect). Elements of `w` are extended to f32
+    exactly. `init` has only the columns that the weight has rows.
+
+    `format` is the record of Formats.def that the weight is stored in.
+
+    ```mlir
+    kernel.matmul ins(%a, %w : tensor<?x256xf32>, memref<16x128x32x2xbf16>)
+        outs(%init : tensor<?x500xf32>) {format = #llm.format<bf16>} -> tensor<?x500xf32>
+    ```
+
+    Loops: (rows, panels).
+
+    Constraints:
+    - (C1) columns of `a` need ceil(K / kk) groups of kk.
+    - (C2) columns of `init` end in the last of the P panels of n.
+    - (C3) the element type of `w` is that of `format`.
+  }];
+  let arguments = (ins Kernel_Rows:$a, MemRefRankOf<[F32, F16, BF16], [4]>:$w,
+                       Kernel_Rows:$init, LLM_FormatAttr:$format);
+  let assemblyFormat = [{
+    `ins` `(` $a `,` $w `:` type($a) `,` type($w) `)`
+    `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?
+  }];
+  let hasVerifier = 1;
+}
+
+def Kernel_GatherOp : Kernel_ComputeOp<"gather"> {
+  let summary = "rows of a table, one for each index";
+  let description = [{
+    `init[m, d] = table[indices[m], d]`, extended to f32. A table of rank 4 is
+    packed in panels, [P, ceil(D/kk), n, kk]; of rank 2, plain rows.
+
+    ```mlir
+    kernel.gather ins(%ids, %table : tensor<?xi32>, memref<64x128x32x2xbf16>)
+        outs(%init : tensor<?x256xf32>) -> tensor<?x256xf32>
+    ```
+
+    Loops: (rows).
+
+    Constraints:
+    - (C1) the table has rank 2 or 4 and at least as many columns as `init`.
+  }];
+  let arguments = (ins Kernel_Ints:$indices, AnyTypeOf<[AnyRankedTensor, AnyMemRef]>:$table,
+                       Kernel_Rows:$init);
+  let assemblyFormat = [{
+    `ins` `(` $indices `,` $table `:` type($indices) `,` type($table) `)`
+    `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?
+  }];
+  let hasVerifier = 1;
+}
+
+def Kernel_RotateOp : Kernel_ComputeOp<"rotate", [AllTypesMatch<["cos", "sin"]>]> {
+  let summary = "rotate the pairs of each head (llm.rotate)";
+  let description = [{
+    The head size is twice the columns of `cos`.
+
+    ```mlir
+    kernel.rotate ins(%x, %cos, %sin : tensor<?x256xf32>, tensor<?x16xf32>)
+        outs(%init : tensor<?x256xf32>) -> tensor<?x256xf32>
+    ```
+
+    Loops: (rows).
+
+    Constraints:
+    - (C1) columns of `x` and `init` are equal, a multiple of twice the columns of `cos`.
+  }];
+  let arguments = (ins Kernel_Rows:$x, Kernel_Rows:$cos, Kernel_Rows:$sin, Kernel_Rows:$init);
+  let assemblyFormat = [{
+    `ins` `(` $x `,` $cos `,` $sin `:` type($x) `,` type($cos) `)`
+    `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?
+  }];
+  let hasVerifier = 1;
+}
+
+def Kernel_KVAppendOp : Kernel_TiledOp<"kv_append",
+    [AllTypesMatch<["slots", "positions"]>]> {
+  let summary = "write rows into the blocks of a KV pool";
+  let description = [{
+    With b = table[slots[m], positions[m] / 64] and p = positions[m] % 64:
+    `k_pool[layer, b, h, d, p] = k[m, h * D + d]` and
+    `v_pool[layer, b, h, p, d] = v[m, h * D + d]`, rounded to the pool's type.
+
+    ```mlir
+    kernel.kv_append %k, %v at %slots, %positions into %kp, %vp[%layer] by %table
+        : tensor<?x128xf32>, tensor<?x128xf32>, tensor<?xi32>, memref<6x?x4x32x64xbf16>, memref<6x?x4x64x32xbf16>, memref<?x?xi32>
+    ```
+
+    Loops: (rows).
+  }];
+  let arguments = (ins Kernel_Rows:$k, Kernel_Rows:$v, Kernel_Ints:$slots, Kernel_Ints:$positions,
+                       MemRefRankOf<[F32, F16, BF16], [5]>:$k_pool,
+                       MemRefRankOf<[F32, F16, BF16], [5]>:$v_pool, Index:$layer,
+                       MemRefRankOf<[I32], [2]>:$table);
+  let assemblyFormat = [{
+    $k `,` $v `at` $slots `,` $positions `into` $k_pool `,` $v_pool `[` $layer `]` `by` $table attr-dict
+    `:` type($k) `,` type($v) `,` type($slots) `,` type($k_pool) `,` type($v_pool) `,` type($table)
+  }];
+}
+
+def Kernel_CachedAttentionOp : Kernel_ComputeOp<"cached_attention",
+    [AllTypesMatch<["slots", "positions"]>]> {
+  let summary = "causal attention of rows over a KV pool (llm.cached_attention)";
+  let description = [{
+    The columns of `q` and `init` are the query heads of the kv heads from
+    `first_head` on, `group` query heads each.
+
+    ```mlir
+    kernel.cached_attention ins(%q, %slots, %positions : tensor<?x256xf32>, tensor<?xi32>)
+        over %kp, %vp[%layer, %c0] by %table : memref<6x?x4x32x64xbf16>, memref<6x?x4x64x32xbf16>, memref<?x?xi32>
+        outs(%init : tensor<?x256xf32>) {group = 2 : i64, scale = 0.17677669 : f32} -> tensor<?x256xf32>
+    ```
+
+    Loops: (rows, kv heads).
+
+    Constraints:
+    - (C1) columns of `q` are a multiple of `group` * head size.
+  }];
+  let arguments = (ins Kernel_Rows:$q, Kernel_Ints:$slots, Kernel_Ints:$positions,
+                       MemRefRankOf<[F32, F16, BF16], [5]>:$k_pool,
+                       MemRefRankOf<[F32, F16, BF16], [5]>:$v_pool,
+                       Index:$layer, Index:$first_head, MemRefRankOf<[I32], [2]>:$table,
+                       Kernel_Rows:$init, I64Attr:$group, F32Attr:$scale,
+                       OptionalAttr<I64Attr>:$window);
+  let assemblyFormat = [{
+    `ins` `(` $q `,` $slots `,` $positions `:` type($q) `,` type($slots) `)`
+    `over` $k_pool `,` $v_pool `[` $layer `,` $first_head `]` `by` $table
+    `:` type($k_pool) `,` type($v_pool) `,` type($table)
+    `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?
+  }];
+  let hasVerifier = 1;
+}
+
+def Kernel_AttentionOp : Kernel_ComputeOp<"attention", [AllTypesMatch<["begin", "end"]>]> {
+  let summary = "attention of rows over ranges of the step's own rows (llm.attention)";
+  let description = [{
+    Row m sees rows begin[m] to end[m]. `k_t` holds the keys transposed,
+    [heads * size, at least M + 64 columns]; columns beyond M are never used
+    for a result.
+
+    ```mlir
+    kernel.attention ins(%q, %kt, %v, %begin, %end
+        : tensor<?x48xf32>, tensor<48x?xf32>, tensor<?x48xf32>, tensor<?xi32>)
+        outs(%init : tensor<?x48xf32>) {group = 1 : i64, size = 12 : i64, scale = 0.28867513 : f32} -> tensor<?x48xf32>
+    ```
+
+    Loops: (rows, kv heads).
+
+    Constraints:
+    - (C1) columns of `q` = heads * `group` * `size`, rows of `k_t` and columns of `v` = heads * `size`.
+  }];
+  let arguments = (ins Kernel_Rows:$q, Kernel_Rows:$k_t, Kernel_Rows:$v, Kernel_Ints:$begin,
+                       Kernel_Ints:$end, Kernel_Rows:$init, I64Attr:$group, I64Attr:$size,
+                       F32Attr:$scale);
+  let assemblyFormat = [{
+    `ins` `(` $q `,` $k_t `,` $v `,` $begin `,` $end
+    `:` type($q) `,` type($k_t) `,` type($v) `,` type($begin) `)`
+    `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?
+  }];
+  let hasVerifier = 1;
+}
+
+def Kernel_TransposeOp : Kernel_ComputeOp<"transpose"> {
+  let summary = "rows become columns";
+  let description = [{
+    `init[c, m] = x[m, c]` for the M rows of `x`; further columns of `init`
+    keep what they held.
+
+    ```mlir
+    kernel.transpose ins(%k : tensor<?x48xf32>) outs(%init : tensor<48x?xf32>) -> tensor<48x?xf32>
+    ```
+
+    Loops: (columns of x).
+
+    Constraints:
+    - (C1) columns of `x` = rows of `init`.
+  }];
+  let arguments = (ins Kernel_Rows:$x, Kernel_Rows:$init);
+  let assemblyFormat = [{
+    `ins` `(` $x `:` type($x) `)` `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?
+  }];
+  let hasVerifier = 1;
+}
+
+def Kernel_PoolOp : Kernel_ComputeOp<"pool", [AllTypesMatch<["begin", "end"]>]> {
+  let summary = "mean of ranges of rows (llm.pool)";
+  let description = [{
+    `init[s, d]` = the sum of x[r, d] for begin[s] <= r < end[s], in order of
+    r, over the number of rows; a range without rows gives zeros.
+
+    ```mlir
+    kernel.pool ins(%x, %begin, %end : tensor<?x48xf32>, tensor<?xi32>)
+        outs(%init : tensor<?x48xf32>) -> tensor<?x48xf32>
+    ```
+
+    Loops: (sequences).
+  }];
+  let arguments = (ins Kernel_Rows:$x, Kernel_Ints:$begin, Kernel_Ints:$end, Kernel_Rows:$init);
+  let assemblyFormat = [{
+    `ins` `(` $x `,` $begin `,` $end `:` type($x) `,` type($begin) `)`
+    `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?
+  }];
+}
+
+def Kernel_DotOp : Kernel_Op<"dot", [Pure, AllTypesMatch<["acc", "result"]>, AllTypesMatch<["a", "b"]>]> {
+  let summary = "pairs of bf16 multiplied and added to f32 lanes";
+  let description = [{
+    `result[i] = acc[i] + a[2i + 1] * b[2i + 1] + a[2i] * b[2i]`: one
+    instruction (vdpbf16ps) where the target has it.
+
+    ```mlir
+    %r = kernel.dot %acc, %a, %b : vector<16xf32>, vector<32xbf16>
+    ```
+  }];
+  let arguments = (ins VectorOfLengthAndType<[4, 8, 16], [F32]>:$acc,
+                       VectorOfLengthAndType<[8, 16, 32], [BF16]>:$a,
+                       VectorOfLengthAndType<[8, 16, 32], [BF16]>:$b);
+  let results = (outs VectorOfLengthAndType<[4, 8, 16], [F32]>:$result);
+  let assemblyFormat = "$acc `,` $a `,` $b attr-dict `:` type($acc) `,` type($a)";
+}
+
+#endif // SMELT_DIALECT_KERNEL_IR_KERNELCOMPUTEOPS_TD

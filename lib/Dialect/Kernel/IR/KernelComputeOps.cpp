@@ -1,0 +1,315 @@
+//===- KernelComputeOps.cpp - Tiling and effects of kernel ops --*- C++ -*-===//
+//
+// Part of the Smelt project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Every compute op tiles in the same way: a loop over its iteration space cuts
+// slices out of operands, and the tile is the same op on the slices. What
+// differs is the TileMap, a table per op.
+//
+//===----------------------------------------------------------------------===//
+#include "smelt/Dialect/Kernel/IR/Kernel.h"
+
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+
+using namespace mlir;
+using namespace smelt;
+using namespace smelt::kernel;
+
+//===----------------------------------------------------------------------===//
+// Tile maps
+//===----------------------------------------------------------------------===//
+
+static int64_t columns(Value value) {
+  return cast<ShapedType>(value.getType()).getDimSize(1);
+}
+
+TileMap MatmulOp::getTileMap() {
+  int64_t n = getW().getType().getDimSize(2);
+  return {2, {{0, 0, 0}, {1, 0, 1}, {2, 0, 0}, {2, 1, 1, n, true}}};
+}
+
+TileMap GatherOp::getTileMap() { return {1, {{0, 0, 0}, {2, 0, 0}}}; }
+
+TileMap RotateOp::getTileMap() {
+  return {1, {{0, 0, 0}, {1, 0, 0}, {2, 0, 0}, {3, 0, 0}}};
+}
+
+TileMap KVAppendOp::getTileMap() {
+  return {1, {{0, 0, 0}, {1, 0, 0}, {2, 0, 0}, {3, 0, 0}}};
+}
+
+TileMap CachedAttentionOp::getTileMap() {
+  int64_t width = getGroup() * getKPool().getType().getDimSize(3);
+  return {2,
+          {{0, 0, 0},
+           {0, 1, 1, width},
+           {1, 0, 0},
+           {2, 0, 0},
+           {8, 0, 0},
+           {8, 1, 1, width}}};
+}
+
+TileMap AttentionOp::getTileMap() {
+  int64_t size = getSize();
+  return {2,
+          {{0, 0, 0},
+           {1, 0, 1, size},
+           {2, 1, 1, size},
+           {3, 0, 0},
+           {4, 0, 0},
+           {0, 1, 1, static_cast<int64_t>(getGroup()) * size},
+           {5, 0, 0},
+           {5, 1, 1, static_cast<int64_t>(getGroup()) * size}}};
+}
+
+TileMap TransposeOp::getTileMap() { return {1, {{0, 1, 0}, {1, 0, 0}}}; }
+
+TileMap PoolOp::getTileMap() { return {1, {{1, 0, 0}, {2, 0, 0}, {3, 0, 0}}}; }
+
+//===----------------------------------------------------------------------===//
+// Tiling
+//===----------------------------------------------------------------------===//
+
+/// Size of a dimension of a tensor or buffer.
+static OpFoldResult dimSize(OpBuilder &b, Location loc, Value value,
+                            unsigned dim) {
+  if (isa<TensorType>(value.getType()))
+    return tensor::getMixedSize(b, loc, value, dim);
+  return memref::getMixedSize(b, loc, value, dim);
+}
+
+static SmallVector<Range> iterationDomain(OpBuilder &b, Operation *op,
+                                          const TileMap &map) {
+  Location loc = op->getLoc();
+  SmallVector<Range> domain(map.loops);
+  for (unsigned loop = 0; loop < map.loops; ++loop) {
+    const TileMapEntry &entry = *llvm::find_if(
+        map.entries, [&](const TileMapEntry &e) { return e.loop == loop; });
+    AffineExpr size = b.getAffineSymbolExpr(0).floorDiv(entry.scale);
+    domain[loop] = {b.getIndexAttr(0),
+                    affine::makeComposedFoldedAffineApply(
+                        b, loc, size,
+                        {dimSize(b, loc, op->getOperand(entry.operand),
+                                 entry.dim)}),
+                    b.getIndexAttr(1)};
+  }
+  return domain;
+}
+
+/// Cuts the slice of `value` that `offsets` and `sizes` select.
+static Value slice(OpBuilder &b, Location loc, Value value,
+                   ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes,
+                   SmallVectorImpl<Operation *> &slices) {
+  SmallVector<OpFoldResult> strides(offsets.size(), b.getIndexAttr(1));
+  Operation *op =
+      isa<TensorType>(value.getType())
+          ? tensor::ExtractSliceOp::create(b, loc, value, offsets, sizes,
+                                           strides)
+                .getOperation()
+          : memref::SubViewOp::create(b, loc, value, offsets, sizes, strides)
+                .getOperation();
+  slices.push_back(op);
+  return op->getResult(0);
+}
+
+static FailureOr<TilingResult> tile(OpBuilder &b, Operation *op,
+                                    const TileMap &map,
+                                    ArrayRef<OpFoldResult> offsets,
+                                    ArrayRef<OpFoldResult> sizes) {
+  Location loc = op->getLoc();
+  SmallVector<Operation *> slices;
+  SmallVector<Value> operands(op->getOperands());
+  for (unsigned index = 0; index < operands.size(); ++index) {
+    Value &operand = operands[index];
+    auto type = dyn_cast<ShapedType>(operand.getType());
+    SmallVector<OpFoldResult> start, extent;
+    bool sliced = false;
+    for (unsigned dim = 0; type && dim < type.getRank(); ++dim) {
+      auto *entry = llvm::find_if(map.entries, [&](const TileMapEntry &e) {
+        return e.operand == index && e.dim == dim;
+      });
+      if (entry == map.entries.end()) {
+        start.push_back(b.getIndexAttr(0));
+        extent.push_back(dimSize(b, loc, operand, dim));
+        continue;
+      }
+      sliced = true;
+      AffineExpr scaled = b.getAffineSymbolExpr(0) * entry->scale;
+      start.push_back(affine::makeComposedFoldedAffineApply(
+          b, loc, scaled, {offsets[entry->loop]}));
+      OpFoldResult size = affine::makeComposedFoldedAffineApply(
+          b, loc, scaled, {sizes[entry->loop]});
+      if (entry->ragged && type.getDimSize(dim) % entry->scale) {
+        AffineExpr s1 = b.getAffineSymbolExpr(1), s2 = b.getAffineSymbolExpr(2);
+        auto least = AffineMap::get(0, 3, {b.getAffineSymbolExpr(0), s1 - s2},
+                                    b.getContext());
+        size = affine::makeComposedFoldedAffineMin(
+            b, loc, least, {size, dimSize(b, loc, operand, dim), start.back()});
+      }
+      extent.push_back(size);
+    }
+    if (sliced)
+      operand = slice(b, loc, operand, start, extent, slices);
+  }
+  SmallVector<Type> results;
+  if (auto dps = dyn_cast<DestinationStyleOpInterface>(op))
+    for (OpOperand &init : dps.getDpsInitsMutable())
+      if (Type type = operands[init.getOperandNumber()].getType();
+          isa<TensorType>(type))
+        results.push_back(type);
+  Operation *tiled = mlir::clone(b, op, results, operands);
+  return TilingResult{
+      {tiled}, SmallVector<Value>(tiled->getResults()), slices};
+}
+
+//===----------------------------------------------------------------------===//
+// Effects
+//===----------------------------------------------------------------------===//
+
+static void
+collectEffects(Operation *op, ArrayRef<unsigned> written,
+               SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  for (OpOperand &operand : op->getOpOperands()) {
+    if (!isa<MemRefType>(operand.get().getType()))
+      continue;
+    if (llvm::is_contained(written, operand.getOperandNumber()))
+      effects.emplace_back(MemoryEffects::Write::get(), &operand);
+    else
+      effects.emplace_back(MemoryEffects::Read::get(), &operand);
+  }
+}
+
+#define TILED_OP(OP, ...)                                                      \
+  SmallVector<utils::IteratorType> OP::getLoopIteratorTypes() {                \
+    return SmallVector<utils::IteratorType>(getTileMap().loops,                \
+                                            utils::IteratorType::parallel);    \
+  }                                                                            \
+  SmallVector<Range> OP::getIterationDomain(OpBuilder &b) {                    \
+    return iterationDomain(b, *this, getTileMap());                            \
+  }                                                                            \
+  void OP::getEffects(                                                         \
+      SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {               \
+    collectEffects(*this, {__VA_ARGS__}, effects);                             \
+  }
+
+#define TILED_ALIKE(OP)                                                        \
+  FailureOr<TilingResult> OP::getTiledImplementation(                          \
+      OpBuilder &b, ArrayRef<OpFoldResult> offsets,                            \
+      ArrayRef<OpFoldResult> sizes) {                                          \
+    return tile(b, *this, getTileMap(), offsets, sizes);                       \
+  }
+
+// The op, and the operands it writes.
+TILED_OP(MatmulOp, 2)
+TILED_OP(GatherOp, 2)
+TILED_OP(RotateOp, 3)
+TILED_OP(KVAppendOp, 4, 5)
+TILED_OP(CachedAttentionOp, 8)
+TILED_OP(AttentionOp, 5)
+TILED_OP(TransposeOp, 1)
+TILED_OP(PoolOp, 3)
+
+TILED_ALIKE(MatmulOp)
+TILED_ALIKE(GatherOp)
+TILED_ALIKE(RotateOp)
+TILED_ALIKE(KVAppendOp)
+TILED_ALIKE(AttentionOp)
+TILED_ALIKE(TransposeOp)
+TILED_ALIKE(PoolOp)
+
+FailureOr<TilingResult>
+CachedAttentionOp::getTiledImplementation(OpBuilder &b,
+                                          ArrayRef<OpFoldResult> offsets,
+                                          ArrayRef<OpFoldResult> sizes) {
+  FailureOr<TilingResult> result =
+      tile(b, *this, getTileMap(), offsets, sizes);
+  if (failed(result))
+    return failure();
+  // The pools aren't sliced: the tile says which heads are its own.
+  auto tiled = cast<CachedAttentionOp>(result->tiledOps.front());
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(tiled);
+  AffineExpr sum = b.getAffineSymbolExpr(0) + b.getAffineSymbolExpr(1);
+  OpFoldResult head = affine::makeComposedFoldedAffineApply(
+      b, getLoc(), sum, {OpFoldResult(getFirstHead()), offsets[1]});
+  tiled.getFirstHeadMutable().assign(
+      getValueOrCreateConstantIndexOp(b, getLoc(), head));
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Verifiers
+//===----------------------------------------------------------------------===//
+
+LogicalResult MatmulOp::verify() {
+  ArrayRef<int64_t> w = getW().getType().getShape();
+  if (ShapedType::isDynamicShape(w.drop_front()))
+    return emitOpError("expects static panels");
+  if (static_cast<int64_t>(llvm::divideCeil(columns(getA()), w[3])) != w[1])
+    return emitOpError("expects columns of a (")
+           << columns(getA()) << ") to fill " << w[1] << " groups of " << w[3]; // (C1)
+  if (int64_t n = columns(getInit());
+      !ShapedType::isDynamic(w[0]) && !ShapedType::isDynamic(n) &&
+      static_cast<int64_t>(llvm::divideCeil(n, w[2])) != w[0])
+    return emitOpError("expects columns of init (")
+           << n << ") to end in the last of " << w[0] << " panels of "
+           << w[2]; // (C2)
+  if (getW().getType().getElementType() !=
+      getFormat().getElementType())
+    return emitOpError("expects elements of w in format ") << getFormat(); // (C3)
+  return success();
+}
+
+LogicalResult GatherOp::verify() {
+  auto table = cast<ShapedType>(getTable().getType());
+  int64_t width = table.getRank() == 4 ? table.getDimSize(1) * table.getDimSize(3)
+                  : table.getRank() == 2 ? table.getDimSize(1)
+                                         : -1;
+  if (width < columns(getInit()))
+    return emitOpError("expects a table of rank 2 or 4 with at least ")
+           << columns(getInit()) << " columns"; // (C1)
+  return success();
+}
+
+LogicalResult RotateOp::verify() {
+  if (columns(getX()) != columns(getInit()) ||
+      columns(getX()) % (2 * columns(getCos())))
+    return emitOpError("expects columns of x and init to be one multiple of ")
+           << 2 * columns(getCos()); // (C1)
+  return success();
+}
+
+LogicalResult CachedAttentionOp::verify() {
+  int64_t width = getGroup() * getKPool().getType().getDimSize(3);
+  if (!ShapedType::isDynamic(columns(getQ())) && columns(getQ()) % width)
+    return emitOpError("expects columns of q (")
+           << columns(getQ()) << ") to be a multiple of " << width; // (C1)
+  return success();
+}
+
+LogicalResult AttentionOp::verify() {
+  if (!ShapedType::isDynamic(columns(getV())) &&
+      !ShapedType::isDynamic(columns(getQ())) &&
+      columns(getQ()) != columns(getV()) * static_cast<int64_t>(getGroup()))
+    return emitOpError("expects columns of q (")
+           << columns(getQ()) << ") to be " << getGroup() << " times those of v ("
+           << columns(getV()) << ")"; // (C1)
+  return success();
+}
+
+LogicalResult TransposeOp::verify() {
+  int64_t rows = cast<ShapedType>(getInit().getType()).getDimSize(0);
+  if (!ShapedType::isDynamic(rows) && !ShapedType::isDynamic(columns(getX())) &&
+      rows != columns(getX()))
+    return emitOpError("expects columns of x (")
+           << columns(getX()) << ") to be the rows of init (" << rows << ")"; // (C1)
+  return success();
+}

@@ -1,0 +1,496 @@
+//===- TileAndFuse.cpp - Tiles over threads ---------------------*- C++ -*-===//
+//
+// Part of the Smelt project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A block is walked from its end. An op that is still read (or has effects)
+// when it is reached is the root of a nest:
+//
+//     scf.forall (%t) in (%threads) shared_outs(%o = %init)
+//       part of the iteration space that thread t owns
+//         scf.for tiles of the part, %o carried along
+//           slices of the operands; producers in place of their slices
+//           the root on the slices
+//           insert the result into %o
+//
+// All slices have absolute positions, so that bufferisation finds each write
+// in place. Which dimension threads share and which loops walk the part are
+// the nest's kind: panels, rows or heads.
+//
+//===----------------------------------------------------------------------===//
+#include "smelt/Target/CPU/Targets.h"
+#include "smelt/Transforms/Tile/Passes.h"
+
+#include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "mlir/Interfaces/TilingInterface.h"
+
+namespace smelt {
+#define GEN_PASS_DEF_TILEANDFUSE
+#include "smelt/Transforms/Tile/Passes.h.inc"
+} // namespace smelt
+
+using namespace mlir;
+using namespace smelt;
+
+namespace {
+
+/// A half-open range of an iteration dimension.
+struct Part {
+  Value begin, end;
+};
+
+/// Builds the nest of one root.
+class Nest {
+public:
+  Nest(IRRewriter &rewriter, Operation *root, int64_t rowTile)
+      : b(rewriter), loc(root->getLoc()), root(root), rowTile(rowTile) {}
+
+  LogicalResult build();
+
+private:
+  using Carried = SmallVector<Value>;
+  using TileBody = function_ref<FailureOr<Carried>(ValueRange carried)>;
+
+  Value index(int64_t value) {
+    return arith::ConstantIndexOp::create(b, loc, value);
+  }
+  Value apply(AffineExpr expr, ArrayRef<OpFoldResult> operands) {
+    return getValueOrCreateConstantIndexOp(
+        b, loc, affine::makeComposedFoldedAffineApply(b, loc, expr, operands));
+  }
+  /// The part of [0, size) that `thread` of `threads` owns.
+  Part part(Value thread, Value threads, Value size);
+  /// `size` of a tile that begins at `begin`: less at the end of the range.
+  OpFoldResult tileSize(Value begin, Value end, int64_t size);
+
+  LogicalResult buildPanels();
+  LogicalResult buildRows();
+  LogicalResult buildHeads();
+
+  /// The forall: `body` computes the thread's part into the carried tensors;
+  /// `offsets` and `sizes` say where that part lies in the results.
+  struct Region {
+    SmallVector<OpFoldResult> offsets, sizes;
+    Carried results;
+  };
+  LogicalResult
+  forall(function_ref<FailureOr<Region>(Value thread, Value threads,
+                                        ValueRange carried)>
+             body);
+  FailureOr<Carried> loop(Part range, int64_t step, ValueRange carried,
+                          function_ref<FailureOr<Carried>(Value, ValueRange)>
+                              body);
+  /// The root's tile, its fused producers, and the insertions.
+  FailureOr<Carried> tile(ArrayRef<OpFoldResult> offsets,
+                          ArrayRef<OpFoldResult> sizes, ValueRange carried,
+                          Value panel = {});
+  LogicalResult fuseProducers(Operation *tiled, ValueRange carried,
+                              Value panel);
+  LogicalResult fuseProduct(tensor::ExtractSliceOp slice,
+                            kernel::MatmulOp product, Value panel,
+                            SmallVectorImpl<Operation *> &worklist);
+
+  SmallVector<Value> inits() {
+    SmallVector<Value> values;
+    if (auto dps = dyn_cast<DestinationStyleOpInterface>(root))
+      for (OpOperand &init : dps.getDpsInitsMutable())
+        values.push_back(init.get());
+    return values;
+  }
+  /// All of a producer's readers are part of this nest.
+  bool isPrivate(Operation *producer) {
+    return llvm::all_of(producer->getUsers(), [&](Operation *user) {
+      return members.contains(user);
+    });
+  }
+  void collectMembers();
+  /// The root is a matrix product or reads one.
+  bool isPanels() {
+    return isa<kernel::MatmulOp>(root) ||
+           llvm::any_of(root->getOperands(), [](Value operand) {
+             return operand.getDefiningOp<kernel::MatmulOp>() != nullptr;
+           });
+  }
+
+  IRRewriter &b;
+  Location loc;
+  Operation *root;
+  int64_t rowTile;
+  /// The root and the producers that are fused into it.
+  llvm::SetVector<Operation *> members;
+};
+
+Part Nest::part(Value thread, Value threads, Value size) {
+  AffineExpr t = b.getAffineSymbolExpr(0);
+  Value next = apply(t + 1, {thread});
+  auto bound = [&](Value x) -> Value {
+    Value product = arith::MulIOp::create(b, loc, x, size);
+    return arith::DivUIOp::create(b, loc, product, threads);
+  };
+  return {bound(thread), bound(next)};
+}
+
+OpFoldResult Nest::tileSize(Value begin, Value end, int64_t size) {
+  if (size == 1)
+    return b.getIndexAttr(1);
+  std::optional<int64_t> extent = getConstantIntValue(end);
+  if (extent && *extent % size == 0)
+    return b.getIndexAttr(size);
+  AffineExpr s0 = b.getAffineSymbolExpr(0), s1 = b.getAffineSymbolExpr(1);
+  auto map = AffineMap::get(0, 2, {b.getAffineConstantExpr(size), s1 - s0},
+                            b.getContext());
+  return affine::makeComposedFoldedAffineMin(b, loc, map, {begin, end});
+}
+
+void Nest::collectMembers() {
+  members.insert(root);
+  for (unsigned i = 0; i < members.size(); ++i)
+    for (Value operand : members[i]->getOperands()) {
+      Operation *producer = operand.getDefiningOp();
+      if (!producer || producer->getBlock() != root->getBlock())
+        continue;
+      // A fill is cheaper to repeat than to read. What a product reads is
+      // computed once, not once for each panel.
+      bool fusable = isa<linalg::FillOp>(producer) ||
+                     (isPrivate(producer) &&
+                      (isPanels() ? isa<kernel::MatmulOp>(producer)
+                                  : isa<linalg::LinalgOp>(producer)));
+      if (fusable)
+        members.insert(producer);
+    }
+}
+
+LogicalResult
+Nest::forall(function_ref<FailureOr<Region>(Value, Value, ValueRange)> body) {
+  Value threads = kernel::NumThreadsOp::create(b, loc);
+  SmallVector<OpFoldResult> bounds = {threads};
+  auto op = scf::ForallOp::create(b, loc, bounds, inits(), std::nullopt);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(op.getTerminator());
+  FailureOr<Region> region =
+      body(op.getInductionVar(0), threads, op.getRegionIterArgs());
+  if (failed(region))
+    return failure();
+  SmallVector<OpFoldResult> strides(region->offsets.size(), b.getIndexAttr(1));
+  for (auto [result, destination] :
+       llvm::zip_equal(region->results, op.getRegionIterArgs())) {
+    b.setInsertionPoint(op.getTerminator());
+    Value mine = tensor::ExtractSliceOp::create(
+        b, loc, result, region->offsets, region->sizes, strides);
+    b.setInsertionPointToEnd(op.getTerminator().getBody());
+    tensor::ParallelInsertSliceOp::create(b, loc, mine, destination,
+                                          region->offsets, region->sizes,
+                                          strides);
+  }
+  if (root->getNumResults())
+    b.replaceOp(root, op.getResults());
+  else
+    b.eraseOp(root);
+  return success();
+}
+
+FailureOr<Nest::Carried>
+Nest::loop(Part range, int64_t step, ValueRange carried,
+           function_ref<FailureOr<Carried>(Value, ValueRange)> body) {
+  auto op = scf::ForOp::create(b, loc, range.begin, range.end, index(step),
+                               carried);
+  OpBuilder::InsertionGuard guard(b);
+  if (carried.empty()) {
+    b.setInsertionPoint(op.getBody()->getTerminator());
+    if (failed(body(op.getInductionVar(), {})))
+      return failure();
+    return Carried();
+  }
+  b.setInsertionPointToEnd(op.getBody());
+  FailureOr<Carried> results =
+      body(op.getInductionVar(), op.getRegionIterArgs());
+  if (failed(results))
+    return failure();
+  scf::YieldOp::create(b, loc, *results);
+  return Carried(op.getResults());
+}
+
+FailureOr<Nest::Carried> Nest::tile(ArrayRef<OpFoldResult> offsets,
+                                    ArrayRef<OpFoldResult> sizes,
+                                    ValueRange carried, Value panel) {
+  // The root with the carried tensors as destinations is what is tiled.
+  Operation *stand = b.clone(*root);
+  SmallVector<Value> old = inits();
+  if (auto dps = dyn_cast<DestinationStyleOpInterface>(stand))
+    for (auto [init, value] : llvm::zip_equal(dps.getDpsInitsMutable(), carried))
+      init.set(value);
+  FailureOr<TilingResult> tiled =
+      cast<TilingInterface>(stand).getTiledImplementation(b, offsets, sizes);
+  if (failed(tiled))
+    return root->emitOpError("can't be tiled");
+  Operation *op = tiled->tiledOps.front();
+  Carried results;
+  SmallVector<std::pair<tensor::ExtractSliceOp, Value>> insertions;
+  if (auto dps = dyn_cast<DestinationStyleOpInterface>(op))
+    for (auto [init, result, destination] :
+         llvm::zip_equal(dps.getDpsInitsMutable(), op->getResults(), carried)) {
+      auto slice = init.get().getDefiningOp<tensor::ExtractSliceOp>();
+      if (!slice)
+        return root->emitOpError("expects sliced destinations");
+      results.push_back(tensor::InsertSliceOp::create(
+          b, loc, result, destination, slice.getMixedOffsets(),
+          slice.getMixedSizes(), slice.getMixedStrides()));
+    }
+  b.eraseOp(stand);
+  if (failed(fuseProducers(op, carried, panel)))
+    return failure();
+  return results;
+}
+
+LogicalResult Nest::fuseProduct(tensor::ExtractSliceOp slice,
+                                kernel::MatmulOp product, Value panel,
+                                SmallVectorImpl<Operation *> &worklist) {
+  OpFoldResult row = slice.getMixedOffsets()[0],
+               rows = slice.getMixedSizes()[0];
+  FailureOr<TilingResult> tiled = product.getTiledImplementation(
+      b, {row, OpFoldResult(panel)}, {rows, b.getIndexAttr(1)});
+  if (failed(tiled))
+    return failure();
+  // The tile is a whole panel wide; of the last one, less may be read.
+  auto op = cast<kernel::MatmulOp>(tiled->tiledOps.front());
+  b.setInsertionPoint(op);
+  int64_t width = product.getW().getType().getDimSize(2);
+  SmallVector<OpFoldResult> zeros(2, b.getIndexAttr(0)),
+      ones(2, b.getIndexAttr(1));
+  Value room = tensor::EmptyOp::create(
+      b, loc, ArrayRef<OpFoldResult>{rows, b.getIndexAttr(width)},
+      b.getF32Type());
+  auto whole = kernel::MatmulOp::create(b, loc, room.getType(), op.getA(),
+                                        op.getW(), room, op.getFormat());
+  Value part = tensor::ExtractSliceOp::create(b, loc, slice.getType(),
+                                              whole.getResult(), zeros,
+                                              slice.getMixedSizes(), ones);
+  b.eraseOp(op);
+  b.replaceOp(slice, part);
+  worklist.push_back(whole);
+  return success();
+}
+
+/// Replaces slices of what members compute by the members' tiles, slices of
+/// new tensors by smaller new tensors, and slices of the destinations' old
+/// values by slices of the carried tensors (tiles are disjoint, so the old
+/// value of a tile is still there).
+LogicalResult Nest::fuseProducers(Operation *tiled, ValueRange carried,
+                                  Value panel) {
+  SmallVector<Operation *> worklist = {tiled};
+  SmallVector<Value> old = inits();
+  while (!worklist.empty()) {
+    Operation *op = worklist.pop_back_val();
+    for (OpOperand &operand : op->getOpOperands()) {
+      auto slice = operand.get().getDefiningOp<tensor::ExtractSliceOp>();
+      if (!slice)
+        continue;
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPoint(slice);
+      Value source = slice.getSource();
+      if (auto *found = llvm::find(old, source);
+          found != old.end() && !source.getDefiningOp<tensor::EmptyOp>()) {
+        slice.getSourceMutable().assign(carried[found - old.begin()]);
+        continue;
+      }
+      if (auto empty = source.getDefiningOp<tensor::EmptyOp>()) {
+        b.replaceOpWithNewOp<tensor::EmptyOp>(
+            slice, slice.getMixedSizes(),
+            empty.getType().getElementType());
+        continue;
+      }
+      if (auto product = source.getDefiningOp<kernel::MatmulOp>();
+          product && members.contains(product)) {
+        if (!panel)
+          return root->emitOpError("expects to be tiled by panels");
+        if (failed(fuseProduct(slice, product, panel, worklist)))
+          return failure();
+        continue;
+      }
+      Operation *producer = source.getDefiningOp();
+      if (!producer || !members.contains(producer))
+        continue;
+      FailureOr<TilingResult> value =
+          cast<TilingInterface>(producer).generateResultTileValue(
+              b, cast<OpResult>(source).getResultNumber(),
+              slice.getMixedOffsets(), slice.getMixedSizes());
+      if (failed(value))
+        return producer->emitOpError("can't be fused");
+      b.replaceOp(slice, value->tiledValues);
+      llvm::append_range(worklist, value->tiledOps);
+    }
+  }
+  return success();
+}
+
+LogicalResult Nest::buildPanels() {
+  auto product = dyn_cast<kernel::MatmulOp>(root);
+  for (Value operand : root->getOperands())
+    if (!product)
+      product = operand.getDefiningOp<kernel::MatmulOp>();
+  int64_t columns =
+      cast<RankedTensorType>(root->getResult(0).getType()).getDimSize(1);
+  int64_t width = product.getW().getType().getDimSize(2);
+  Value rows = getValueOrCreateConstantIndexOp(
+      b, loc, tensor::getMixedSize(b, loc, inits()[0], 0));
+  Value panels = index(llvm::divideCeil(columns, width));
+  AffineExpr s0 = b.getAffineSymbolExpr(0);
+  return forall([&](Value thread, Value threads,
+                    ValueRange carried) -> FailureOr<Region> {
+    Part own = part(thread, threads, panels);
+    FailureOr<Carried> results =
+        loop(own, 1, carried, [&](Value panel, ValueRange outer) {
+          Value column = apply(s0 * width, {panel});
+          return loop(Part{index(0), rows}, rowTile, outer,
+                      [&](Value row, ValueRange inner) {
+                        OpFoldResult height = tileSize(row, rows, rowTile);
+                        if (product == root)
+                          return tile({row, panel},
+                                      {height, b.getIndexAttr(1)}, inner,
+                                      panel);
+                        OpFoldResult breadth =
+                            tileSize(column, index(columns), width);
+                        return tile({row, column}, {height, breadth}, inner,
+                                    panel);
+                      });
+        });
+    if (failed(results))
+      return failure();
+    Value begin = apply(s0 * width, {own.begin});
+    OpFoldResult count;
+    if (columns % width == 0) {
+      count = apply((b.getAffineSymbolExpr(1) - s0) * width,
+                    {own.begin, own.end});
+    } else {
+      AffineExpr s1 = b.getAffineSymbolExpr(1);
+      auto map = AffineMap::get(0, 2,
+                                {(s1 - s0) * width, -s0 * width + columns},
+                                b.getContext());
+      count = affine::makeComposedFoldedAffineMin(b, loc, map,
+                                                  {own.begin, own.end});
+    }
+    return Region{{b.getIndexAttr(0), begin},
+                  {OpFoldResult(rows), count},
+                  *results};
+  });
+}
+
+LogicalResult Nest::buildRows() {
+  auto tilable = cast<TilingInterface>(root);
+  SmallVector<Range> domain = tilable.getIterationDomain(b);
+  Value extent = getValueOrCreateConstantIndexOp(b, loc, domain[0].size);
+  bool rowByRow = members.size() > 1;
+  AffineExpr s0 = b.getAffineSymbolExpr(0), s1 = b.getAffineSymbolExpr(1);
+  return forall([&](Value thread, Value threads,
+                    ValueRange carried) -> FailureOr<Region> {
+    Part own = part(thread, threads, extent);
+    SmallVector<OpFoldResult> offsets, sizes;
+    for (const Range &range : domain) {
+      offsets.push_back(range.offset);
+      sizes.push_back(range.size);
+    }
+    Value count = apply(s1 - s0, {own.begin, own.end});
+    FailureOr<Carried> results = failure();
+    if (rowByRow) {
+      sizes[0] = b.getIndexAttr(1);
+      results = loop(own, 1, carried, [&](Value row, ValueRange inner) {
+        offsets[0] = row;
+        return tile(offsets, sizes, inner);
+      });
+    } else {
+      offsets[0] = own.begin;
+      sizes[0] = count;
+      results = tile(offsets, sizes, carried);
+    }
+    if (failed(results))
+      return failure();
+    Region region;
+    region.results = *results;
+    if (!results->empty()) {
+      auto type = cast<RankedTensorType>(results->front().getType());
+      region.offsets.assign(type.getRank(), b.getIndexAttr(0));
+      region.sizes = tensor::getMixedSizes(b, loc, carried.front());
+      region.offsets[0] = own.begin;
+      region.sizes[0] = count;
+    }
+    return region;
+  });
+}
+
+LogicalResult Nest::buildHeads() {
+  SmallVector<Range> domain = cast<TilingInterface>(root).getIterationDomain(b);
+  Value rows = getValueOrCreateConstantIndexOp(b, loc, domain[0].size);
+  Value heads = getValueOrCreateConstantIndexOp(b, loc, domain[1].size);
+  return forall([&](Value thread, Value threads,
+                    ValueRange carried) -> FailureOr<Region> {
+    // A grid of threads: as many columns as there are heads, at most.
+    Value across = arith::MinUIOp::create(b, loc, threads, heads);
+    Value down = arith::DivUIOp::create(b, loc, threads, across);
+    Value column = arith::RemUIOp::create(b, loc, thread, across);
+    Value line = arith::DivUIOp::create(b, loc, thread, across);
+    Part ownHeads = part(column, across, heads);
+    Part ownRows = part(line, down, rows);
+    // Threads beyond the grid own nothing.
+    ownRows.begin = arith::MinUIOp::create(b, loc, ownRows.begin, rows);
+    ownRows.end = arith::MinUIOp::create(b, loc, ownRows.end, rows);
+    AffineExpr s0 = b.getAffineSymbolExpr(0), s1 = b.getAffineSymbolExpr(1);
+    Value rowCount = apply(s1 - s0, {ownRows.begin, ownRows.end});
+    Value headCount = apply(s1 - s0, {ownHeads.begin, ownHeads.end});
+    FailureOr<Carried> results = tile({ownRows.begin, ownHeads.begin},
+                                      {rowCount, headCount}, carried);
+    if (failed(results))
+      return failure();
+    auto insertion = results->front().getDefiningOp<tensor::InsertSliceOp>();
+    return Region{insertion.getMixedOffsets(), insertion.getMixedSizes(),
+                  *results};
+  });
+}
+
+LogicalResult Nest::build() {
+  collectMembers();
+  b.setInsertionPoint(root);
+  if (isPanels())
+    return buildPanels();
+  if (isa<kernel::CachedAttentionOp, kernel::AttentionOp>(root))
+    return buildHeads();
+  return buildRows();
+}
+
+struct TileAndFuse : smelt::impl::TileAndFuseBase<TileAndFuse> {
+  using TileAndFuseBase::TileAndFuseBase;
+
+  void runOnOperation() override {
+    int64_t rows = rowTile;
+    if (rows == 0) {
+      const TargetRecord *target = getTarget(getOperation());
+      if (!target)
+        return signalPassFailure();
+      rows = target->rowTile;
+    }
+    IRRewriter rewriter(&getContext());
+    for (Block &block : getOperation().getBody()) {
+      Operation *next = nullptr;
+      for (Operation *op = block.getTerminator(); op; op = next) {
+        next = op->getPrevNode();
+        if (isOpTriviallyDead(op)) {
+          rewriter.eraseOp(op);
+          continue;
+        }
+        if (!isa<linalg::LinalgOp>(op) &&
+            !isa<kernel::KernelDialect>(op->getDialect()))
+          continue;
+        if (!isa<TilingInterface>(op))
+          continue;
+        if (failed(Nest(rewriter, op, rows).build()))
+          return signalPassFailure();
+        // What the nest made stands before the old place of the root.
+      }
+    }
+  }
+};
+
+} // namespace
