@@ -13,6 +13,7 @@ error in one paragraph, and leaves neither output nor temporary file behind.
 """
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -22,6 +23,7 @@ import safetensors
 from smelt import program, smelt
 
 MAX_LINES = 12
+SANITIZER = re.compile(r"Sanitizer|runtime error:")
 
 
 def overwrite(path, offset, data):
@@ -151,13 +153,15 @@ class Checker:
 
     def refused(self, what, args, output):
         before = set(os.listdir(self.folder))
-        run = subprocess.run([program(), *args, "-o", output],
+        run = subprocess.run([program(args[0]), *args, "-o", output],
                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, timeout=120)
         text = run.stderr.decode(errors="replace").strip()
         problem = None
         if not 0 < run.returncode < 126:
             problem = f"exit status {run.returncode}"
+        elif SANITIZER.search(text):
+            problem = "a sanitizer's finding"
         elif not text:
             problem = "no message"
         elif len(text.splitlines()) > MAX_LINES:
