@@ -286,6 +286,10 @@ def LLM_RopeOp : LLM_PureOp<"rope"> {
   let results = (outs LLM_Rows:$result);
   let assemblyFormat = "$x `,` $positions attr-dict `:` type($x) `,` type($positions)";
   let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// The f_i of a head's pairs, rounded as transformers rounds them.
+    ::llvm::SmallVector<float> getFrequencies();
+  }];
 }
 
 def LLM_RopeTableOp : LLM_PureOp<"rope_table"> {
