@@ -4,6 +4,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+//
+// Sequences go into steps in their order, as many as fit; since a sequence's
+// result doesn't depend on its neighbours, how they meet changes no bit.
+//
+//===----------------------------------------------------------------------===//
 #include "Encoder.h"
 
 #include "smelt/Tokenizer.h"

@@ -4,6 +4,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+//
+// The loop samples before it feeds: the last token wanted costs no step, and
+// the context may be used to its last position.
+//
+//===----------------------------------------------------------------------===//
 #include "Generate.h"
 
 #include "smelt/Tokenizer.h"

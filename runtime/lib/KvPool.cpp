@@ -4,6 +4,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+//
+// Blocks go from the free list to a slot's row of the table and back; their
+// contents stay as they are, since code reads only positions that it has
+// written.
+//
+//===----------------------------------------------------------------------===//
 #include "KvPool.h"
 
 #include "smelt/abi.h"

@@ -4,6 +4,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+//
+// The order of the checks is that of what a user can do about them: another
+// processor, another set of instructions, then damage to the file.
+//
+//===----------------------------------------------------------------------===//
 #include "Model.h"
 
 #include "CpuFeatures.h"

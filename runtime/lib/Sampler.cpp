@@ -4,6 +4,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+//
+// Candidates are (logit, id) pairs. After top-k they are sorted, so each
+// further stage keeps a prefix, and drawing walks along it.
+//
+//===----------------------------------------------------------------------===//
 #include "Sampler.h"
 
 #include <algorithm>

@@ -4,6 +4,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+//
+// A step is checked as a whole before any slot grows, so that a refused one
+// leaves no trace. Generated code trusts what it is given: every id, position
+// and range that reaches it has passed here.
+//
+//===----------------------------------------------------------------------===//
 #include "Session.h"
 
 #include "HostCpus.h"
@@ -132,6 +138,10 @@ bool Session::allocate(std::string &error) {
 bool Session::check(const Segment *segments, int64_t count,
                     std::string &error) const {
   int64_t tokens = 0;
+  if (count < 1) {
+    error = "a step without sequences cannot be run";
+    return false;
+  }
   for (int64_t s = 0; s < count; ++s) {
     const Segment &segment = segments[s];
     if (segment.count < 1) {
@@ -181,7 +191,7 @@ bool Session::check(const Segment *segments, int64_t count,
       return false;
     }
   }
-  return count >= 1;
+  return true;
 }
 
 bool Session::growSlots(const Segment *segments, int64_t count,

@@ -161,6 +161,7 @@ TEST(Session, RefusedStepsChangeNothing) {
          "occurs twice");
   refuse({{1, ids.data(), nullptr, 49}}, "at most 48 tokens");
   refuse({{1, ids.data(), nullptr, 0}}, "without tokens");
+  refuse({}, "without sequences");
 }
 
 TEST(Session, RefusesOptionsBeyondTheModel) {

@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
 #include <set>
@@ -401,3 +402,42 @@ TEST(Library, ExportsWhatIsListed) {
     found.insert(line.substr(0, line.find(' ')));
   EXPECT_EQ(found, listed);
 }
+
+#ifndef SMELT_IS_SANITIZED
+/// The example builds outside of the tree with find_package, with pkg-config,
+/// and with the static library.
+TEST(Library, InstalledPackageServesTheExample) {
+  toy::TempFile model(ingot(toy::decoderManifest(), true)), name;
+  const std::string folder = name.path() + ".d", prefix = folder + "/prefix",
+                    source = SMELT_EXAMPLE "/stream.c ";
+  const std::string cc = SMELT_CC " -I" + prefix + "/include " + source;
+  const std::string find = "$(PKG_CONFIG_PATH=$(dirname $(find " + prefix +
+                           " -name smelt.pc)) pkg-config --cflags --libs ";
+  for (const std::string &command : {
+           SMELT_CMAKE " --install " SMELT_BUILD
+                       " --component runtime --prefix " +
+               prefix,
+           SMELT_CMAKE " -G '" SMELT_GENERATOR "' -S " SMELT_EXAMPLE " -B " +
+               folder +
+               "/build -DCMAKE_C_COMPILER=" SMELT_CC " -DCMAKE_PREFIX_PATH=" +
+               prefix,
+           SMELT_CMAKE " --build " + folder + "/build",
+           cc + "-o " + folder + "/shared " + find + "smelt) -Wl,-rpath," +
+               prefix + "/lib",
+           cc + "-o " + folder + "/static $(find " + prefix +
+               " -name 'libsmelt.a') $(find " + prefix +
+               " -name 'libSmeltTokenizer.a') " + find +
+               "--static smelt | sed 's/-lsmelt //;s/-lSmeltTokenizer//')",
+       }) {
+    Output run = shell(command);
+    ASSERT_EQ(run.code, 0) << command << '\n' << run.out << run.err;
+  }
+  std::string expected = shell(SMELT_STREAM " " + model.path() + " x 3").out;
+  EXPECT_NE(expected, "");
+  for (const char *program : {"/build/smelt-stream", "/shared", "/static"})
+    EXPECT_EQ(shell(folder + program + " " + model.path() + " x 3").out,
+              expected)
+        << program;
+  std::filesystem::remove_all(folder);
+}
+#endif
