@@ -270,6 +270,11 @@ LogicalResult LayerNormOp::verify() {
   return verifyNorm(*this, getX(), getWeight(), getEps());
 }
 
+OpFoldResult ReluOp::fold(FoldAdaptor) {
+  // relu(relu(x)) = relu(x), bit for bit.
+  return getX().getDefiningOp<ReluOp>() ? getX() : Value();
+}
+
 INFER(GluOp) {
   results.assign(
       {rowsType(context, rows(operands[0]), columns(operands[0]) / 2)});
