@@ -39,7 +39,7 @@ def checkpoint(shape, dtype="bf16", layers=None, vocabulary=None):
 def run(*args):
     """Runs `smelt ARGS`; its failure ends the benchmark."""
     start = time.perf_counter()
-    process = subprocess.Popen([program(), *args], text=True,
+    process = subprocess.Popen([program(args[0]), *args], text=True,
                                stdout=subprocess.PIPE)
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)

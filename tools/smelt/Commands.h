@@ -21,6 +21,12 @@ class App;
 
 namespace smelt {
 
+void addBenchCommand(CLI::App &app, std::function<int()> &action);
+void addEmbedCommand(CLI::App &app, std::function<int()> &action);
+void addGenerateIdsCommand(CLI::App &app, std::function<int()> &action);
+void addInspectCommand(CLI::App &app, std::function<int()> &action);
+void addLogitsCommand(CLI::App &app, std::function<int()> &action);
+void addRunCommand(CLI::App &app, std::function<int()> &action);
 void addTokenizeCommand(CLI::App &app, std::function<int()> &action);
 
 } // namespace smelt

@@ -374,6 +374,11 @@ FailureOr<Linear> smelt::getBufferSize(memref::AllocOp alloc) {
         << type;
     return failure();
   }
+  if (alloc.getAlignment().value_or(1) > kBufferAlignment) {
+    alloc.emitOpError("expects an alignment of at most ")
+        << kBufferAlignment << " bytes, got " << *alloc.getAlignment();
+    return failure();
+  }
   if (type.getNumDynamicDims() > 1) {
     alloc.emitOpError("expects at most one dynamic dimension, got ") << type;
     return failure();

@@ -47,6 +47,14 @@ func.func @negative_layout() {
 
 // -----
 
+func.func @negative_alignment() {
+  // expected-error @+1 {{expects an alignment of at most 64 bytes, got 128}}
+  %a = memref.alloc() {alignment = 128 : i64} : memref<4xf32>
+  return
+}
+
+// -----
+
 func.func @negative_escapes_iteration(%n: index, %x: memref<4xf32>) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index

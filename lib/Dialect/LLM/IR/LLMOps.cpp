@@ -16,6 +16,8 @@
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/ADT/TypeSwitch.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace smelt::llm;
 
@@ -263,6 +265,11 @@ LogicalResult LayerNormOp::verify() {
   return verifyNorm(*this, getX(), getWeight(), getEps());
 }
 
+OpFoldResult ReluOp::fold(FoldAdaptor) {
+  // relu(relu(x)) = relu(x), bit for bit.
+  return getX().getDefiningOp<ReluOp>() ? getX() : Value();
+}
+
 INFER(GluOp) {
   results.assign(
       {rowsType(context, rows(operands[0]), columns(operands[0]) / 2)});
@@ -318,6 +325,58 @@ LogicalResult RopeOp::verify() {
                << field << "'"; // (C2)
   }
   return success();
+}
+
+/// A field of a rope_scaling dictionary; the verifier saw that it is there.
+static float getField(DictionaryAttr scaling, StringRef name) {
+  return static_cast<float>(scaling.getAs<FloatAttr>(name).getValueAsDouble());
+}
+
+/// Llama 3: long wavelengths are stretched by `factor`, short ones kept, those
+/// between interpolated.
+static float scaleLlama3(float frequency, DictionaryAttr scaling) {
+  constexpr float twoPi = 6.28318530717958647692f;
+  float factor = getField(scaling, "factor");
+  float low = getField(scaling, "low_freq_factor");
+  float high = getField(scaling, "high_freq_factor");
+  float length = getField(scaling, "original_max_position_embeddings");
+  float wavelength = twoPi / frequency;
+  if (wavelength > length / low)
+    return frequency / factor;
+  if (wavelength < length / high)
+    return frequency;
+  float smooth = length / wavelength;
+  smooth = smooth - low;
+  smooth = smooth / (high - low);
+  float stretched = (1.0f - smooth) * frequency;
+  stretched = stretched / factor;
+  float kept = smooth * frequency;
+  return stretched + kept;
+}
+
+// Models were trained with frequencies computed in f32, so every step is one
+// rounded f32 operation in the order of the reference implementation. The power
+// alone is taken in f64 and rounded, which makes it independent of the machine
+// that compiles.
+SmallVector<float> RopeOp::getFrequencies() {
+  int64_t size = getType().getDimSize(1) / getHeads();
+  auto base =
+      static_cast<double>(static_cast<float>(getBase().convertToDouble()));
+  DictionaryAttr scaling = getScalingAttr();
+  StringRef kind =
+      scaling ? scaling.getAs<StringAttr>("type").getValue() : StringRef();
+  SmallVector<float> frequencies;
+  for (int64_t i = 0; i < size / 2; ++i) {
+    float exponent = static_cast<float>(2 * i) / static_cast<float>(size);
+    auto power = static_cast<float>(std::pow(base, exponent));
+    float frequency = 1.0f / power;
+    if (kind == "linear")
+      frequency = frequency / getField(scaling, "factor");
+    else if (kind == "llama3")
+      frequency = scaleLlama3(frequency, scaling);
+    frequencies.push_back(frequency);
+  }
+  return frequencies;
 }
 
 INFER(RopeTableOp) {

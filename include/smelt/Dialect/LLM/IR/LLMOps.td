@@ -217,7 +217,8 @@ class LLM_Elementwise<string mnemonic, list<Trait> traits = []>
 class LLM_Binary<string mnemonic, string formula>
     : LLM_Elementwise<mnemonic, [Commutative]> {
   let summary = "elementwise " # formula;
-  let description = "`result[m, d] = " # formula # "`.";
+  let description = "`result[m, d] = " # formula # "`.\n\n```mlir\n%z = llm."
+      # mnemonic # " %x, %y : tensor<?x256xf32>\n```";
   let arguments = (ins LLM_Rows:$lhs, LLM_Rows:$rhs);
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($result)";
 }
@@ -227,7 +228,8 @@ def LLM_MulOp : LLM_Binary<"mul", "lhs[m, d] * rhs[m, d]">;
 
 class LLM_Unary<string mnemonic, string formula> : LLM_Elementwise<mnemonic> {
   let summary = formula;
-  let description = "Elementwise `" # formula # "`.";
+  let description = "Elementwise `" # formula # "`.\n\n```mlir\n%y = llm."
+      # mnemonic # " %x : tensor<?x256xf32>\n```";
   let arguments = (ins LLM_Rows:$x);
   let assemblyFormat = "$x attr-dict `:` type($result)";
 }
@@ -236,7 +238,9 @@ def LLM_SiluOp : LLM_Unary<"silu", "x / (1 + exp(-x))">;
 def LLM_GeluOp : LLM_Unary<"gelu", "x / 2 * (1 + erf(x / sqrt(2)))">;
 def LLM_GeluTanhOp
     : LLM_Unary<"gelu_tanh", "x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)))">;
-def LLM_ReluOp : LLM_Unary<"relu", "max(x, 0)">;
+def LLM_ReluOp : LLM_Unary<"relu", "max(x, 0)"> {
+  let hasFolder = 1;
+}
 
 def LLM_GluOp : LLM_PureOp<"glu"> {
   let summary = "gated linear unit over a merged gate and up projection (Shazeer 2020)";
@@ -286,6 +290,10 @@ def LLM_RopeOp : LLM_PureOp<"rope"> {
   let results = (outs LLM_Rows:$result);
   let assemblyFormat = "$x `,` $positions attr-dict `:` type($x) `,` type($positions)";
   let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// The f_i of a head's pairs, rounded as transformers rounds them.
+    ::llvm::SmallVector<float> getFrequencies();
+  }];
 }
 
 def LLM_RopeTableOp : LLM_PureOp<"rope_table"> {

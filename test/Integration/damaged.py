@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
-# ===- bad-input.py - Damaged files are refused, never half-used ------------===//
+# ===- damaged.py - Damaged files are refused, never half-used ---------------===//
 #
 # Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===----------------------------------------------------------------------===//
-"""Usage: bad-input.py WORKFOLDER CHECKPOINT
+"""Usage: damaged.py checkpoint|ingot WORKFOLDER CHECKPOINT
 
-Damages a checkpoint, the ingot made of it, and inputs, one way at a time. Each
+Damages a checkpoint, or the ingot made of it and inputs, one way at a time. Each
 time the tool exits with a status of its own (no signal), says why on standard
 error in one paragraph, and leaves neither output nor temporary file behind.
 """
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -22,6 +23,7 @@ import safetensors
 from smelt import program, smelt
 
 MAX_LINES = 12
+SANITIZER = re.compile(r"Sanitizer|runtime error:")
 
 
 def overwrite(path, offset, data):
@@ -151,13 +153,15 @@ class Checker:
 
     def refused(self, what, args, output):
         before = set(os.listdir(self.folder))
-        run = subprocess.run([program(), *args, "-o", output],
+        run = subprocess.run([program(args[0]), *args, "-o", output],
                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, timeout=120)
         text = run.stderr.decode(errors="replace").strip()
         problem = None
         if not 0 < run.returncode < 126:
             problem = f"exit status {run.returncode}"
+        elif SANITIZER.search(text):
+            problem = "a sanitizer's finding"
         elif not text:
             problem = "no message"
         elif len(text.splitlines()) > MAX_LINES:
@@ -171,41 +175,44 @@ class Checker:
             self.failed.append(what)
 
 
-def main():
-    work, checkpoint = sys.argv[1:]
-    shutil.rmtree(work, ignore_errors=True)
-    os.makedirs(work)
-    checker = Checker(work)
-    damaged = os.path.join(work, "damaged")
-    output = os.path.join(work, "output")
-
+def damageCheckpoint(checker, checkpoint):
+    damaged = os.path.join(checker.folder, "damaged")
+    output = os.path.join(checker.folder, "output")
     for what, damage in CHECKPOINTS.items():
         shutil.rmtree(damaged, ignore_errors=True)
         shutil.copytree(checkpoint, damaged)
         damage(damaged)
-        checker.refused(f"checkpoint: {what}", ["compile", damaged], output)
-    checker.refused("checkpoint: no such folder",
-                    ["compile", os.path.join(work, "nowhere")], output)
-    shutil.rmtree(damaged)
+        checker.refused(what, ["compile", damaged], output)
+    checker.refused("no such folder", [
+        "compile", os.path.join(checker.folder, "nowhere")], output)
 
-    ingot = os.path.join(work, "model.ingot")
+
+def damageIngot(checker, checkpoint):
+    ingot, damaged, inputs, output = (os.path.join(checker.folder, name)
+                                      for name in ("model.ingot", "damaged",
+                                                   "inputs", "output"))
     smelt("compile", checkpoint, "-o", ingot)
     for what, damage in INGOTS.items():
         shutil.copyfile(ingot, damaged)
         damage(damaged)
-        checker.refused(f"ingot: {what}", ["logits", damaged, "--ids", "1"],
-                        output)
+        checker.refused(what, ["logits", damaged, "--ids", "1"], output)
     for what, args in TOKENS.items():
-        checker.refused(f"tokens: {what}", ["logits", ingot, *args], output)
-
-    inputs = os.path.join(work, "inputs.safetensors")
+        checker.refused(what, ["logits", ingot, *args], output)
     for what, tensors in {
             "file without prompt_ids": {"ids": safetensors.integers([1])},
             "empty prompt_ids": {"prompt_ids": safetensors.integers([])},
     }.items():
         safetensors.save(inputs, tensors)
-        checker.refused(f"tokens: {what}",
-                        ["logits", ingot, "--ids-file", inputs], output)
+        checker.refused(what, ["logits", ingot, "--ids-file", inputs], output)
+
+
+def main():
+    what, work, checkpoint = sys.argv[1:]
+    shutil.rmtree(work, ignore_errors=True)
+    os.makedirs(work)
+    checker = Checker(work)
+    {"checkpoint": damageCheckpoint, "ingot": damageIngot}[what](
+        checker, checkpoint)
     if checker.failed:
         sys.exit("not refused properly: " + "; ".join(checker.failed))
 

@@ -1,0 +1,121 @@
+//===- Manifest.h - What an ingot says about itself -------------*- C++ -*-===//
+//
+// Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The manifest as a struct, checked once when it is read (docs/Ingot.md names
+// the fields): every number is within a stated range, every count is capped, so
+// that no code behind the reader has to doubt them.
+//
+//===----------------------------------------------------------------------===//
+#ifndef SMELT_RUNTIME_MANIFEST_H
+#define SMELT_RUNTIME_MANIFEST_H
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace smelt {
+
+enum class ModelKind { Decoder, Encoder };
+
+/// Bytes as a linear function of a step's tokens and threads.
+struct LinearBytes {
+  int64_t bytes = 0;
+  int64_t perToken = 0;
+  int64_t perThread = 0;
+  int64_t perTokenThread = 0;
+
+  /// The value, or nothing where it exceeds 2^62.
+  std::optional<int64_t> evaluate(int64_t tokens, int64_t threads) const;
+};
+
+/// An output of a step: a matrix of f32.
+struct OutputInfo {
+  std::string name;
+  bool perSequence = false; // else one row for each of the step's `rows`
+  int64_t width = 0;
+};
+
+/// A packed weight: `sources` pieces of `bytes` bytes, `stride` bytes apart,
+/// the first at `offset` of the weights section.
+struct ParamInfo {
+  std::string name;
+  int64_t sources = 1;
+  int64_t offset = 0;
+  int64_t stride = 0;
+  int64_t bytes = 0;
+  std::vector<int64_t> shape; // logical
+  std::string format;
+  std::string layout;
+};
+
+struct SectionInfo {
+  std::string name;
+  uint64_t offset = 0; // from the start of the file
+  uint64_t size = 0;
+  uint64_t hash = 0; // XXH3_64bits of its bytes
+};
+
+/// Sampling parameters of generation_config.json; unset ones are absent.
+struct GenerationDefaults {
+  std::optional<int64_t> bos;
+  std::vector<int64_t> eos;
+  std::optional<double> temperature;
+  std::optional<int64_t> topK;
+  std::optional<double> topP;
+  std::optional<double> minP;
+  std::optional<double> repetitionPenalty;
+};
+
+struct Manifest {
+  std::string producer;
+
+  std::string modelName;
+  std::string family;
+  ModelKind kind = ModelKind::Decoder;
+  int64_t vocabulary = 0;
+  int64_t hidden = 0;
+  int64_t layers = 0;
+  int64_t context = 0;
+  int64_t tokenTypes = 0; // token type ids are below this
+  std::string dtype;
+
+  std::string triple;
+  std::string cpu;
+  std::string isa;
+  std::vector<std::string> features;
+
+  std::vector<std::string> inputs;
+  std::vector<OutputInfo> outputs;
+
+  LinearBytes arena;
+  int64_t kvBlockBytes = 0; // all layers, SMELT_KV_BLOCK_TOKENS positions
+  int64_t maxStepTokens = 0;
+
+  int64_t weightBytes = 0;
+  int64_t stepBytes = 0;
+  int64_t flopsPerToken = 0;
+
+  GenerationDefaults generation;
+  int64_t embeddingMaxLength = 0; // 0: no limit but the context
+
+  std::vector<ParamInfo> params;
+  std::vector<SectionInfo> sections;
+
+  /// Reads JSON text. Section offsets are not compared with the file here.
+  static bool parse(const char *text, size_t size, Manifest &manifest,
+                    std::string &error);
+
+  const SectionInfo *findSection(const std::string &name) const;
+  /// Index of the output, or -1.
+  int findOutput(const std::string &name) const;
+  bool takesInput(const std::string &name) const;
+};
+
+} // namespace smelt
+
+#endif // SMELT_RUNTIME_MANIFEST_H

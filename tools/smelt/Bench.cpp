@@ -1,0 +1,278 @@
+//===- Bench.cpp - smelt bench --------------------------------------------===//
+//
+// Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Speed of prefill (pp) and of generation (tg), and how much of this machine
+// that is. The machine is measured before and after, for it may change between.
+//
+//   generation   bytes that a token reads (weights and cache) / bandwidth
+//   prefill      operations of its linear layers / peak of the unit they use
+//
+//===----------------------------------------------------------------------===//
+#include "Commands.h"
+#include "CpuFeatures.h"
+#include "Machine.h"
+#include "Support.h"
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <iomanip>
+#include <iostream>
+
+using namespace smelt;
+using Json = nlohmann::ordered_json;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+struct BenchOptions {
+  SessionFlags session;
+  int64_t prompt = 512, predict = 128, repeats = 5;
+  bool json = false;
+};
+
+/// One row of the table.
+struct Result {
+  std::string test;
+  std::vector<double> seconds; // sorted
+  int64_t tokens = 0;
+  double work = 0;      // bytes or operations of a run
+  std::string resource; // what the work takes
+  double limit = 0;     // of the resource, per second; 0: unknown
+
+  double median() const { return seconds[seconds.size() / 2]; }
+  double rate() const { return tokens / median(); }
+  double share() const { return limit > 0 ? work / median() / limit : 0; }
+};
+} // namespace
+
+/// Ids that no two runs or models need to agree on.
+static std::vector<int32_t> someIds(int64_t count, int64_t vocabulary) {
+  std::vector<int32_t> ids;
+  uint64_t state = 1;
+  for (int64_t i = 0; i < count; ++i) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    ids.push_back(int32_t((state >> 33) % vocabulary));
+  }
+  return ids;
+}
+
+/// Times `body` `repeats` times after once without a clock.
+static bool measure(Session &session, int64_t repeats, Result &result,
+                    const std::function<bool(std::string &)> &body,
+                    std::string &error) {
+  for (int64_t i = 0; i <= repeats; ++i) {
+    if (session.manifest().kind == ModelKind::Decoder)
+      session.truncate(0, 0);
+    auto start = Clock::now();
+    if (!body(error))
+      return false;
+    if (i > 0)
+      result.seconds.push_back(
+          std::chrono::duration<double>(Clock::now() - start).count());
+  }
+  std::sort(result.seconds.begin(), result.seconds.end());
+  return true;
+}
+
+/// The unit that the linear layers of a model run on.
+static const char *unitOf(const Manifest &manifest) {
+  const std::vector<std::string> &features = manifest.features;
+  bool hasBf16 = std::find(features.begin(), features.end(), "avx512bf16") !=
+                 features.end();
+  return manifest.dtype == "bf16" && hasBf16 ? "bf16" : "f32";
+}
+
+static bool benchPrefill(Session &session, const BenchOptions &options,
+                         Result &result, std::string &error) {
+  const Manifest &manifest = session.manifest();
+  std::vector<int32_t> ids = someIds(options.prompt, manifest.vocabulary);
+  result.test = "pp" + std::to_string(options.prompt);
+  result.tokens = options.prompt;
+  result.work = double(manifest.flopsPerToken) * options.prompt;
+  result.resource = unitOf(manifest);
+  return measure(
+      session, options.repeats, result,
+      [&](std::string &error) {
+        Segment segment{0, ids.data(), nullptr, options.prompt, Rows::Last};
+        return session.feed(segment, 0, error, [](int64_t, int64_t) {});
+      },
+      error);
+}
+
+static bool benchGeneration(Session &session, const BenchOptions &options,
+                            Result &result, std::string &error) {
+  const Manifest &manifest = session.manifest();
+  std::vector<int32_t> ids = someIds(options.predict, manifest.vocabulary);
+  result.test = "tg" + std::to_string(options.predict);
+  result.tokens = options.predict;
+  // Token i reads what i + 1 positions have in the cache.
+  double positions = options.predict * (options.predict + 1) / 2.0;
+  result.work = double(manifest.stepBytes) * options.predict +
+                positions * manifest.kvBlockBytes / SMELT_KV_BLOCK_TOKENS;
+  result.resource = "memory";
+  return measure(
+      session, options.repeats, result,
+      [&](std::string &error) {
+        for (const int32_t &id : ids) {
+          Segment segment{0, &id, nullptr, 1, Rows::Last};
+          if (!session.step(&segment, 1, error))
+            return false;
+        }
+        return true;
+      },
+      error);
+}
+
+/// The mean of what was measured before and after.
+static double limitOf(const std::string &resource, const MachineLimits &a,
+                      const MachineLimits &b) {
+  if (resource == "memory")
+    return (a.bandwidth.back().second + b.bandwidth.back().second) / 2;
+  return (a.peak(resource)->rate + b.peak(resource)->rate) / 2;
+}
+
+static Json toJson(const MachineLimits &limits) {
+  Json json;
+  for (auto [threads, rate] : limits.bandwidth)
+    json["bandwidth"].push_back(
+        {{"threads", threads}, {"bytes_per_second", rate}});
+  for (const PeakRate &peak : limits.peaks)
+    json["peaks"].push_back({{"unit", peak.unit},
+                             {"instruction", peak.instruction},
+                             {"operations_per_second", peak.rate}});
+  json["latency_seconds"] = limits.latency;
+  json["placement"] = limits.placement();
+  return json;
+}
+
+static void printJson(const Session &session,
+                      const std::vector<Result> &results,
+                      const MachineLimits &before, const MachineLimits &after) {
+  Json json;
+  json["model"] = session.manifest().modelName;
+  json["dtype"] = session.manifest().dtype;
+  json["cpu"] = cpuName();
+  json["threads"] = session.threads();
+  for (const Result &result : results)
+    json["results"].push_back(
+        {{"test", result.test},
+         {"tokens", result.tokens},
+         {"median_seconds", result.median()},
+         {"tokens_per_second", result.rate()},
+         {"seconds", result.seconds},
+         {"resource", result.resource},
+         {"work_per_second", result.work / result.median()},
+         {"share_of_limit", result.limit > 0 ? Json(result.share()) : Json()}});
+  json["machine_before"] = toJson(before);
+  json["machine_after"] = toJson(after);
+  std::cout << json.dump(2) << '\n';
+}
+
+static void printMachine(const char *when, const MachineLimits &limits) {
+  std::cout << when << ": read";
+  for (auto [threads, rate] : limits.bandwidth)
+    std::cout << ' ' << rate * 1e-9 << " GB/s (" << threads << "t)";
+  for (const PeakRate &peak : limits.peaks) {
+    std::cout << ", " << peak.unit << ' ';
+    if (peak.rate > 0)
+      std::cout << peak.rate * 1e-9 << " Gop/s (" << peak.instruction << ')';
+    else
+      std::cout << "n/a";
+  }
+  if (limits.latency > 0)
+    std::cout << ", core to core " << limits.latency * 1e9 << " ns ("
+              << limits.placement() << ')';
+  std::cout << "\n";
+}
+
+static void printTable(const Session &session,
+                       const std::vector<Result> &results,
+                       const MachineLimits &before,
+                       const MachineLimits &after) {
+  const Manifest &manifest = session.manifest();
+  std::cout << std::fixed << std::setprecision(1)
+            << "| model | dtype | threads | test | t/s | min..max | limit |\n"
+            << "| --- | --- | ---: | ---: | ---: | ---: | --- |\n";
+  for (const Result &result : results) {
+    std::cout << "| " << manifest.modelName << " | " << manifest.dtype << " | "
+              << session.threads() << " | " << result.test << " | "
+              << result.rate() << " | " << result.tokens / result.seconds.back()
+              << ".." << result.tokens / result.seconds.front() << " | ";
+    if (result.limit > 0)
+      std::cout << 100 * result.share() << " % of " << result.resource;
+    else
+      std::cout << "n/a";
+    std::cout << " |\n";
+  }
+  std::cout << '\n' << cpuName() << '\n';
+  printMachine("before", before);
+  printMachine("after", after);
+  if (std::string(before.placement()) != after.placement())
+    std::cout << "the placement of the cores changed in between: run again\n";
+}
+
+static int run(const BenchOptions &options) {
+  std::unique_ptr<Session> session;
+  SessionFlags flags = options.session;
+  std::string error;
+  std::shared_ptr<const Model> model = Model::open(flags.model, error);
+  if (!model)
+    return fail("bench", error);
+  const bool isDecoder = model->manifest().kind == ModelKind::Decoder;
+  const int64_t context =
+      std::max({options.prompt, isDecoder ? options.predict : 0, int64_t(1)});
+  session = Session::create(model, {flags.threads, context, 1}, error);
+  if (!session)
+    return fail("bench", error);
+  MachineLimits before, after;
+  if (!measureMachine(session->threads(), before, error))
+    return fail("bench", error);
+  std::vector<Result> results;
+  if (options.prompt > 0 &&
+      !benchPrefill(*session, options, results.emplace_back(), error))
+    return fail("bench", error);
+  if (options.predict > 0 && isDecoder &&
+      !benchGeneration(*session, options, results.emplace_back(), error))
+    return fail("bench", error);
+  if (!measureMachine(session->threads(), after, error))
+    return fail("bench", error);
+  for (Result &result : results)
+    result.limit = limitOf(result.resource, before, after);
+  if (options.json)
+    printJson(*session, results, before, after);
+  else
+    printTable(*session, results, before, after);
+  return finishOutput("bench");
+}
+
+void smelt::addBenchCommand(CLI::App &app, std::function<int()> &action) {
+  auto options = std::make_shared<BenchOptions>();
+  CLI::App *command = app.add_subcommand(
+      "bench", "Measure speed, and what part of the machine's limits it is");
+  addModelOption(*command, options->session);
+  command
+      ->add_option("-p,--n-prompt", options->prompt,
+                   "Tokens of a prompt; 0: skip (default: 512)")
+      ->check(CLI::Range(int64_t(0), int64_t(1) << 30));
+  command
+      ->add_option("-n,--n-gen", options->predict,
+                   "Tokens to generate; 0: skip (default: 128)")
+      ->check(CLI::Range(int64_t(0), int64_t(1) << 30));
+  command
+      ->add_option("-r,--repetitions", options->repeats,
+                   "Runs, of which the median counts (default: 5)")
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 20));
+  addThreadsOption(*command, options->session);
+  command->add_flag("--json", options->json, "Print JSON");
+  command->footer("Examples:\n"
+                  "  smelt bench model.ingot\n"
+                  "  smelt bench model.ingot -p 2048 -n 0 -t 8 -r 9 --json");
+  command->callback([=, &action] { action = [=] { return run(*options); }; });
+}
