@@ -13,7 +13,9 @@
 #include "smelt/Conversion/KernelToLLVM/Passes.h"
 #include "smelt/Transforms/Graph/Passes.h"
 #include "smelt/Transforms/Layout/Passes.h"
+#include "smelt/Transforms/Memory/Passes.h"
 #include "smelt/Transforms/Quantize/Passes.h"
+#include "smelt/Transforms/Tile/Passes.h"
 #include "smelt/Transforms/Vector/Passes.h"
 
 #include "mlir/Conversion/Passes.h"
@@ -44,6 +46,12 @@ static void buildLLVMStage(OpPassManager &pm) {
   pm.addPass(createEmitEntryPoint());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+}
+
+/// Buffers, then their places, barriers and threads.
+static void buildBufferizeStage(OpPassManager &pm) {
+  buildBufferizePipeline(pm);
+  buildMemoryPipeline(pm);
 }
 
 static constexpr Stage table[] = {
