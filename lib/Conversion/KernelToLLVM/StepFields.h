@@ -1,7 +1,7 @@
 //===- StepFields.h - Loads from a SmeltStep --------------------*- C++ -*-===//
 //
-// Part of the Smelt project, under the Apache License v2.0 with LLVM
-// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 #ifndef SMELT_LIB_CONVERSION_KERNELTOLLVM_STEPFIELDS_H

@@ -37,6 +37,20 @@ void smelt::registerEmission(mlir::DialectRegistry &registry) {
   mlir::registerAllToLLVMIRTranslations(registry);
 }
 
+/// The first op that is not of the llvm dialect, or null. Casts are but the
+/// traces that such an op leaves on its neighbours, so they are named last.
+static mlir::Operation *findOther(mlir::ModuleOp module) {
+  mlir::Operation *cast = nullptr, *other = nullptr;
+  module.getBody()->walk([&](mlir::Operation *op) {
+    if (llvm::isa_and_nonnull<mlir::LLVM::LLVMDialect>(op->getDialect()))
+      return mlir::WalkResult::advance();
+    bool isCast = llvm::isa<mlir::UnrealizedConversionCastOp>(op);
+    (isCast ? cast : other) = op;
+    return isCast ? mlir::WalkResult::advance() : mlir::WalkResult::interrupt();
+  });
+  return other ? other : cast;
+}
+
 /// The LLVM IR of what `module` holds in the llvm dialect, or null.
 static std::unique_ptr<llvm::Module> translate(mlir::ModuleOp module,
                                                llvm::LLVMContext &context,
@@ -44,15 +58,15 @@ static std::unique_ptr<llvm::Module> translate(mlir::ModuleOp module,
   mlir::OwningOpRef<mlir::ModuleOp> code = module.clone();
   for (mlir::Operation &op :
        llvm::make_early_inc_range(code->getBody()->getOperations()))
-    if (!llvm::isa_and_nonnull<mlir::LLVM::LLVMDialect>(op.getDialect())) {
-      if (op.getDialect() && op.getDialect()->getNamespace() != "llm") {
-        error = "expects ops of the llvm dialect to emit code, found '" +
-                op.getName().getStringRef().str() +
-                "'; did all stages up to llvm run?";
-        return nullptr;
-      }
+    if (op.getDialect() && op.getDialect()->getNamespace() == "llm")
       op.erase();
-    }
+  mlir::Operation *other = findOther(*code);
+  if (other) {
+    error = "expects ops of the llvm dialect to emit code, found '" +
+            other->getName().getStringRef().str() +
+            "'; did all stages up to llvm run?";
+    return nullptr;
+  }
   auto entry = code->lookupSymbol<mlir::LLVM::LLVMFuncOp>(SMELT_ENTRY_POINT);
   if (!entry || entry.isExternal()) {
     error = "expects the module to define the entry point " SMELT_ENTRY_POINT;

@@ -40,14 +40,14 @@
 
 /// An ingot begins with this header; all numbers are little-endian.
 struct SmeltIngotHeader {
-  char magic[8];            // SMELT_INGOT_MAGIC
-  uint32_t version;         // SMELT_FORMAT_VERSION
-  uint32_t headerSize;      // sizeof(SmeltIngotHeader)
-  uint64_t fileSize;        // whole file
-  uint64_t manifestOffset;  // bytes from the start of the file
-  uint64_t manifestSize;    // bytes of JSON, without padding
-  uint64_t manifestHash;    // XXH3_64bits of the manifest
-  uint64_t reserved[2];     // zero
+  char magic[8];           // SMELT_INGOT_MAGIC
+  uint32_t version;        // SMELT_FORMAT_VERSION
+  uint32_t headerSize;     // sizeof(SmeltIngotHeader)
+  uint64_t fileSize;       // whole file
+  uint64_t manifestOffset; // bytes from the start of the file
+  uint64_t manifestSize;   // bytes of JSON, without padding
+  uint64_t manifestHash;   // XXH3_64bits of the manifest
+  uint64_t reserved[2];    // zero
 };
 
 /// Waits until all `nthreads` threads of the step have called it.
@@ -56,26 +56,26 @@ typedef void (*SmeltBarrier)(void *context, int64_t thread);
 /// One step. M = tokens, R = rows, S = sequences. Arrays that a model doesn't
 /// take (its manifest lists "inputs") may be null.
 struct SmeltStep {
-  const uint8_t *weights;       // section "weights", mapped read-only
-  uint8_t *arena;               // scratch; size from the memory plan
-  uint8_t *kv;                  // KV pool of all layers, null for encoders
-  const int32_t *ids;           // [M] token ids, each < vocabulary
-  const int32_t *positions;     // [M] absolute position in the sequence
-  const int32_t *types;         // [M] token type ids
-  const int32_t *slots;         // [M] row of block_table
-  const int32_t *seq_begin;     // [M] first row of the token's sequence here
-  const int32_t *seq_end;       // [M] one past its last row in this step
-  const int32_t *rows;          // [R] tokens whose outputs are wanted
-  const int32_t *pool_begin;    // [S] first row of each sequence to be pooled
-  const int32_t *pool_end;      // [S] one past its last row
-  const int32_t *block_table;   // [slots_count, blocks_per_slot] KV block ids
+  const uint8_t *weights;     // section "weights", mapped read-only
+  uint8_t *arena;             // scratch; size from the memory plan
+  uint8_t *kv;                // KV pool of all layers, null for encoders
+  const int32_t *ids;         // [M] token ids, each < vocabulary
+  const int32_t *positions;   // [M] absolute position in the sequence
+  const int32_t *types;       // [M] token type ids
+  const int32_t *slots;       // [M] row of block_table
+  const int32_t *seq_begin;   // [M] first row of the token's sequence here
+  const int32_t *seq_end;     // [M] one past its last row in this step
+  const int32_t *rows;        // [R] tokens whose outputs are wanted
+  const int32_t *pool_begin;  // [S] first row of each sequence to be pooled
+  const int32_t *pool_end;    // [S] one past its last row
+  const int32_t *block_table; // [slots_count, blocks_per_slot] KV block ids
   float *outputs[SMELT_MAX_OUTPUTS]; // in the manifest's order, [R|S, width]
-  int64_t tokens;               // M >= 1
-  int64_t n_rows;               // R >= 0
-  int64_t sequences;            // S >= 0
-  int64_t kv_blocks;            // blocks in the pool
-  int64_t slots_count;          // rows of block_table
-  int64_t blocks_per_slot;      // columns of block_table
+  int64_t tokens;                    // M >= 1
+  int64_t n_rows;                    // R >= 0
+  int64_t sequences;                 // S >= 0
+  int64_t kv_blocks;                 // blocks in the pool
+  int64_t slots_count;               // rows of block_table
+  int64_t blocks_per_slot;           // columns of block_table
   SmeltBarrier barrier;
   void *barrier_context;
 };

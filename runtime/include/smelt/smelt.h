@@ -106,9 +106,9 @@ SMELT_EXPORT int64_t smelt_session_length(const smelt_session *session);
     NULL. */
 SMELT_EXPORT void smelt_generate_options_init(smelt_generate_options *options,
                                               const smelt_model *model);
-/** Continues the session's tokens, then `prompt`, and streams the text. `options`
-    NULL: defaults; `callback` NULL: none. Returns how many tokens were
-    generated, negative on failure. */
+/** Continues the session's tokens, then `prompt`, and streams the text. With
+    `options` NULL the defaults stand; `callback` may be NULL. Returns how many
+    tokens were generated, negative on failure. */
 SMELT_EXPORT int64_t smelt_generate(smelt_session *session, const char *prompt,
                                     const smelt_generate_options *options,
                                     smelt_text_callback callback, void *user);

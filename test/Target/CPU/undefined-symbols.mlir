@@ -47,9 +47,11 @@ module attributes {llm.stage = "llvm", llm.target = "avx2"} {
 }
 
 //--- early.mlir
-// EARLY: smelt compile: expects ops of the llvm dialect to emit code, found 'func.func'; did all stages up to llvm run?
+// EARLY: smelt compile: expects ops of the llvm dialect to emit code, found 'index.add'; did all stages up to llvm run?
 module attributes {llm.stage = "llvm", llm.target = "avx2"} {
-  func.func @step() {
-    return
+  llvm.func @smelt_step(%step: !llvm.ptr, %thread: i64, %threads: i64) {
+    %index = builtin.unrealized_conversion_cast %thread : i64 to index
+    %next = index.add %index, %index
+    llvm.return
   }
 }
