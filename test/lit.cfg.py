@@ -27,7 +27,8 @@ config.test_exec_root = os.path.join(config.smelt_build, "test")
 if not config.smelt_has_compiler:
     # A build of the runtime alone has no IR to test.
     config.excludes += ["Conversion", "Dialect", "Import", "Integration",
-                        "Pipeline", "Target", "Transforms", "smelt-opt"]
+                        "Pipeline", "Target", "Transforms", "smelt-compile",
+                        "smelt-opt"]
 
 config.environment["PATH"] = os.pathsep.join(
     [os.path.join(config.smelt_build, "bin"), config.llvm_tools,
