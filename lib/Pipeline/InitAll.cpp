@@ -8,6 +8,7 @@
 
 #include "smelt/Conversion/CheckToSCF/Passes.h"
 #include "smelt/Conversion/KernelToLLVM/Passes.h"
+#include "smelt/Conversion/KernelToVector/Passes.h"
 #include "smelt/Conversion/LLMToLinalg/Passes.h"
 #include "smelt/Dialect/Check/IR/Check.h"
 #include "smelt/Dialect/Kernel/IR/Kernel.h"
@@ -34,6 +35,7 @@ void smelt::registerAll(mlir::DialectRegistry &registry) {
 
   registerCheckToSCFPasses();
   registerKernelToLLVMPasses();
+  registerKernelToVectorPasses();
   registerGraphPasses();
   registerMemoryPasses();
   registerMemoryPipeline();

@@ -11,6 +11,7 @@
 #include "smelt/Pipeline/Pipeline.h"
 
 #include "smelt/Conversion/KernelToLLVM/Passes.h"
+#include "smelt/Conversion/KernelToVector/Passes.h"
 #include "smelt/Transforms/Graph/Passes.h"
 #include "smelt/Transforms/Layout/Passes.h"
 #include "smelt/Transforms/Memory/Passes.h"
@@ -42,6 +43,7 @@ static void buildLLVMStage(OpPassManager &pm) {
   vector.x86Vector = true;
   pm.addPass(createConvertVectorToLLVMPass(vector));
   pm.addPass(createConvertToLLVMPass());
+  pm.addPass(createLowerMasks());
   pm.addPass(createReconcileUnrealizedCastsPass());
   pm.addPass(createEmitEntryPoint());
   pm.addPass(createCanonicalizerPass());
@@ -52,6 +54,12 @@ static void buildLLVMStage(OpPassManager &pm) {
 static void buildBufferizeStage(OpPassManager &pm) {
   buildBufferizePipeline(pm);
   buildMemoryPipeline(pm);
+}
+
+/// Kernel ops first, whose loops hold no linalg; then the rest.
+static void buildVectorStage(OpPassManager &pm) {
+  pm.addNestedPass<func::FuncOp>(createConvertKernelToVector());
+  buildVectorPipeline(pm);
 }
 
 static constexpr Stage table[] = {

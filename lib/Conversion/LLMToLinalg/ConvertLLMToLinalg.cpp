@@ -74,10 +74,9 @@ struct RowBuilder {
     for (Value in : ins)
       maps.push_back(mapOf(in, !llvm::is_contained(perRowInputs, in)));
     maps.push_back(element());
-    return generic(ins, init, maps,
-                   {utils::IteratorType::parallel,
-                    utils::IteratorType::parallel},
-                   body);
+    return generic(
+        ins, init, maps,
+        {utils::IteratorType::parallel, utils::IteratorType::parallel}, body);
   }
 
   /// [M] values computed from [M] values.
@@ -90,18 +89,17 @@ struct RowBuilder {
   /// [M] sums over d of `term(ins...) + accumulator`; the body gets the
   /// accumulator last.
   Value sumRows(ValueRange ins, Body body, ArrayRef<Value> perRowInputs = {}) {
-    Value init = linalg::FillOp::create(b, loc, ValueRange{constant(0)},
-                                        ValueRange{empty(ins[0], {},
-                                                         b.getF32Type())})
-                     .getResult(0);
+    Value init =
+        linalg::FillOp::create(b, loc, ValueRange{constant(0)},
+                               ValueRange{empty(ins[0], {}, b.getF32Type())})
+            .getResult(0);
     SmallVector<AffineMap> maps;
     for (Value in : ins)
       maps.push_back(mapOf(in, !llvm::is_contained(perRowInputs, in)));
     maps.push_back(perRow());
-    return generic(ins, init, maps,
-                   {utils::IteratorType::parallel,
-                    utils::IteratorType::reduction},
-                   body);
+    return generic(
+        ins, init, maps,
+        {utils::IteratorType::parallel, utils::IteratorType::reduction}, body);
   }
 
   Value generic(ValueRange ins, Value init, ArrayRef<AffineMap> maps,
@@ -149,15 +147,14 @@ Value emitGelu(OpBuilder &b, Location loc, Value x) {
   Value erf = math::ErfOp::create(b, loc, scaled);
   Value half = arith::MulFOp::create(b, loc, x, constantF32(b, loc, 0.5));
   return arith::MulFOp::create(
-      b, loc, half,
-      arith::AddFOp::create(b, loc, erf, constantF32(b, loc, 1)));
+      b, loc, half, arith::AddFOp::create(b, loc, erf, constantF32(b, loc, 1)));
 }
 
 Value emitGeluTanh(OpBuilder &b, Location loc, Value x) {
   Value square = arith::MulFOp::create(b, loc, x, x);
   Value cube = arith::MulFOp::create(b, loc, square, x);
-  Value inner = math::FmaOp::create(b, loc, cube,
-                                    constantF32(b, loc, 0.044715), x);
+  Value inner =
+      math::FmaOp::create(b, loc, cube, constantF32(b, loc, 0.044715), x);
   Value scaled = arith::MulFOp::create(
       b, loc, inner, constantF32(b, loc, 0.79788456080286535588));
   Value tanh = math::TanhOp::create(b, loc, scaled);
@@ -190,8 +187,8 @@ const Activation *lookupActivation(StringRef name) {
 //===----------------------------------------------------------------------===//
 
 llm::ParamOp lookupParam(llm::GetParamOp get) {
-  return SymbolTable::lookupNearestSymbolFrom<llm::ParamOp>(
-      get, get.getParamAttr());
+  return SymbolTable::lookupNearestSymbolFrom<llm::ParamOp>(get,
+                                                            get.getParamAttr());
 }
 
 /// The stored bytes of the param that `value` reads, as a buffer.
@@ -227,8 +224,8 @@ struct LowerLinear : OpRewritePattern<llm::LinearOp> {
     llm::ParamOp param = lookupParam(get);
     Value weight = paramBuffer(b, get);
     auto type = cast<MemRefType>(weight.getType());
-    int64_t panels = llm::LayoutAttr(param.getLayoutAttr())
-                         .getPhysicalShape({count, 1})[0];
+    int64_t panels =
+        llm::LayoutAttr(param.getLayoutAttr()).getPhysicalShape({count, 1})[0];
     if (panels != type.getDimSize(0)) {
       SmallVector<OpFoldResult> offsets(4, b.getIndexAttr(0)),
           strides(4, b.getIndexAttr(1)), sizes;
@@ -248,7 +245,8 @@ struct LowerLinear : OpRewritePattern<llm::LinearOp> {
   LogicalResult matchAndRewrite(llm::LinearOp op,
                                 PatternRewriter &rewriter) const override {
     auto get = op.getWeight().getDefiningOp<llm::GetParamOp>();
-    if (!get || !lookupParam(get).getFormat() || !lookupParam(get).getLayout() ||
+    if (!get || !lookupParam(get).getFormat() ||
+        !lookupParam(get).getLayout() ||
         !lookupParam(get).getLayout()->isPanel())
       return rewriter.notifyMatchFailure(
           op, "expects a weight that is a param with format and panel layout");
@@ -287,8 +285,8 @@ struct LowerLinear : OpRewritePattern<llm::LinearOp> {
   /// No user of `value` follows `op` in its block.
   static bool isLastUse(Operation *op, Value value) {
     return llvm::all_of(value.getUsers(), [&](Operation *user) {
-      return user == op || (user->getBlock() == op->getBlock() &&
-                            user->isBeforeInBlock(op));
+      return user == op ||
+             (user->getBlock() == op->getBlock() && user->isBeforeInBlock(op));
     });
   }
 
@@ -296,8 +294,7 @@ struct LowerLinear : OpRewritePattern<llm::LinearOp> {
   /// elementwise op.
   LogicalResult lowerGlu(RowBuilder &rows, llm::LinearOp op, llm::GluOp glu,
                          Value x, PatternRewriter &rewriter) const {
-    int64_t columns =
-        cast<RankedTensorType>(glu.getType()).getDimSize(1);
+    int64_t columns = cast<RankedTensorType>(glu.getType()).getDimSize(1);
     auto get = op.getWeight().getDefiningOp<llm::GetParamOp>();
     int64_t panels = lookupParam(get).getStoredType().getDimSize(0);
     if (op.getResidual() || panels % 2)
@@ -376,26 +373,27 @@ struct LowerRMSNorm : OpRewritePattern<llm::RMSNormOp> {
         rows.sumRows(x, [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
           return math::FmaOp::create(b, loc, v[0], v[0], v[1]);
         });
-    Value factor =
-        rows.mapRows(sum, [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
+    Value factor = rows.mapRows(
+        sum, [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
           Value mean =
               arith::MulFOp::create(b, loc, v[0], constantF32(b, loc, inverse));
           Value eps = arith::ConstantOp::create(b, loc, op.getEpsAttr());
-          return math::RsqrtOp::create(b, loc,
-                                       arith::AddFOp::create(b, loc, mean, eps));
+          return math::RsqrtOp::create(
+              b, loc, arith::AddFOp::create(b, loc, mean, eps));
         });
     SmallVector<Value> ins = {x, factor};
     if (op.getWeight())
       ins.push_back(vectorParam(rewriter, op.getWeight()));
-    rewriter.replaceOp(
-        op, rows.map(ins, rows.emptyLike(x),
-                     [&](OpBuilder &b, Location loc, ValueRange v) {
-                       Value y = arith::MulFOp::create(b, loc, v[0], v[1]);
-                       if (op.getWeight())
-                         y = arith::MulFOp::create(b, loc, y, v[2]);
-                       return y;
-                     },
-                     factor));
+    rewriter.replaceOp(op, rows.map(
+                               ins, rows.emptyLike(x),
+                               [&](OpBuilder &b, Location loc, ValueRange v) {
+                                 Value y =
+                                     arith::MulFOp::create(b, loc, v[0], v[1]);
+                                 if (op.getWeight())
+                                   y = arith::MulFOp::create(b, loc, y, v[2]);
+                                 return y;
+                               },
+                               factor));
     return success();
   }
 };
@@ -412,8 +410,8 @@ struct LowerLayerNorm : OpRewritePattern<llm::LayerNormOp> {
         rows.sumRows(x, [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
           return arith::AddFOp::create(b, loc, v[0], v[1]);
         });
-    Value mean =
-        rows.mapRows(sum, [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
+    Value mean = rows.mapRows(
+        sum, [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
           return arith::MulFOp::create(b, loc, v[0],
                                        constantF32(b, loc, inverse));
         });
@@ -463,18 +461,19 @@ struct LowerNormalize : OpRewritePattern<llm::NormalizeOp> {
         rows.sumRows(x, [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
           return math::FmaOp::create(b, loc, v[0], v[0], v[1]);
         });
-    Value length =
-        rows.mapRows(sum, [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
+    Value length = rows.mapRows(
+        sum, [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
           return arith::MaximumFOp::create(b, loc,
                                            math::SqrtOp::create(b, loc, v[0]),
                                            constantF32(b, loc, 1e-12));
         });
     rewriter.replaceOp(
-        op, rows.map({x, length}, rows.emptyLike(x),
-                     [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
-                       return arith::DivFOp::create(b, loc, v[0], v[1]);
-                     },
-                     length));
+        op, rows.map(
+                {x, length}, rows.emptyLike(x),
+                [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
+                  return arith::DivFOp::create(b, loc, v[0], v[1]);
+                },
+                length));
     return success();
   }
 };
@@ -487,11 +486,11 @@ template <typename Op> struct LowerUnary : OpRewritePattern<Op> {
     RowBuilder rows{rewriter, op.getLoc()};
     const Activation *activation =
         lookupActivation(op->getName().stripDialect());
-    rewriter.replaceOp(
-        op, rows.map(op.getX(), rows.emptyLike(op.getX()),
-                     [&](OpBuilder &b, Location loc, ValueRange v) {
-                       return activation->emit(b, loc, v[0]);
-                     }));
+    rewriter.replaceOp(op,
+                       rows.map(op.getX(), rows.emptyLike(op.getX()),
+                                [&](OpBuilder &b, Location loc, ValueRange v) {
+                                  return activation->emit(b, loc, v[0]);
+                                }));
     return success();
   }
 };
@@ -521,11 +520,10 @@ struct LowerEmbedding : OpRewritePattern<llm::EmbeddingOp> {
       return rewriter.notifyMatchFailure(op, "expects a param as table");
     RowBuilder rows{rewriter, op.getLoc()};
     Value table = paramBuffer(rewriter, get);
-    Value init =
-        rows.empty(op.getIndices(), get.getType() .getShape()[1],
-                   rewriter.getF32Type());
-    rewriter.replaceOpWithNewOp<kernel::GatherOp>(
-        op, init.getType(), op.getIndices(), table, init);
+    Value init = rows.empty(op.getIndices(), get.getType().getShape()[1],
+                            rewriter.getF32Type());
+    rewriter.replaceOpWithNewOp<kernel::GatherOp>(op, init.getType(),
+                                                  op.getIndices(), table, init);
     return success();
   }
 };
@@ -535,11 +533,11 @@ struct LowerGatherRows : OpRewritePattern<llm::GatherRowsOp> {
   LogicalResult matchAndRewrite(llm::GatherRowsOp op,
                                 PatternRewriter &rewriter) const override {
     RowBuilder rows{rewriter, op.getLoc()};
-    Value init = rows.empty(
-        op.getRows(), cast<RankedTensorType>(op.getType()).getDimSize(1),
-        rewriter.getF32Type());
-    rewriter.replaceOpWithNewOp<kernel::GatherOp>(op, init.getType(),
-                                                  op.getRows(), op.getX(), init);
+    Value init = rows.empty(op.getRows(),
+                            cast<RankedTensorType>(op.getType()).getDimSize(1),
+                            rewriter.getF32Type());
+    rewriter.replaceOpWithNewOp<kernel::GatherOp>(
+        op, init.getType(), op.getRows(), op.getX(), init);
     return success();
   }
 };
@@ -554,15 +552,15 @@ struct LowerRopeTable : OpRewritePattern<llm::RopeTableOp> {
           op.getPositions(),
           cast<RankedTensorType>(op.getCos().getType()).getDimSize(1),
           rewriter.getF32Type());
-      return rows.map({op.getPositions(), op.getFrequencies()}, init,
-                      [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
-                        Value position = arith::SIToFPOp::create(
-                            b, loc, b.getF32Type(), v[0]);
-                        Value angle =
-                            arith::MulFOp::create(b, loc, position, v[1]);
-                        return emit(b, loc, angle);
-                      },
-                      op.getPositions());
+      return rows.map(
+          {op.getPositions(), op.getFrequencies()}, init,
+          [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
+            Value position =
+                arith::SIToFPOp::create(b, loc, b.getF32Type(), v[0]);
+            Value angle = arith::MulFOp::create(b, loc, position, v[1]);
+            return emit(b, loc, angle);
+          },
+          op.getPositions());
     };
     Value cos = table([](OpBuilder &b, Location loc, Value angle) -> Value {
       return math::CosOp::create(b, loc, angle);
@@ -670,9 +668,9 @@ struct LowerPool : OpRewritePattern<llm::PoolOp> {
   LogicalResult matchAndRewrite(llm::PoolOp op,
                                 PatternRewriter &rewriter) const override {
     RowBuilder rows{rewriter, op.getLoc()};
-    Value init = rows.empty(
-        op.getBegin(), cast<RankedTensorType>(op.getType()).getDimSize(1),
-        rewriter.getF32Type());
+    Value init = rows.empty(op.getBegin(),
+                            cast<RankedTensorType>(op.getType()).getDimSize(1),
+                            rewriter.getF32Type());
     if (op.getMode() == "cls")
       rewriter.replaceOpWithNewOp<kernel::GatherOp>(
           op, init.getType(), op.getBegin(), op.getX(), init);
@@ -691,13 +689,12 @@ struct LowerPool : OpRewritePattern<llm::PoolOp> {
 SmallVector<Type> poolTypes(llm::KVType kv) {
   int64_t any = ShapedType::kDynamic, block = 64;
   int64_t padded = llvm::alignTo(kv.getSize(), 16);
-  return {MemRefType::get(
-              {kv.getLayers(), any, kv.getHeads(), kv.getSize(), block},
-              kv.getType()),
-          MemRefType::get(
-              {kv.getLayers(), any, kv.getHeads(), block, padded},
-              kv.getType()),
-          MemRefType::get({any, any}, IntegerType::get(kv.getContext(), 32))};
+  return {
+      MemRefType::get({kv.getLayers(), any, kv.getHeads(), kv.getSize(), block},
+                      kv.getType()),
+      MemRefType::get({kv.getLayers(), any, kv.getHeads(), block, padded},
+                      kv.getType()),
+      MemRefType::get({any, any}, IntegerType::get(kv.getContext(), 32))};
 }
 
 /// Replaces a handle among the arguments by its pools and table.
@@ -719,8 +716,7 @@ void convertHandle(func::FuncOp function) {
     b.setInsertionPointToStart(&function.getBody().front());
     Value handle =
         UnrealizedConversionCastOp::create(
-            b, function.getLoc(), kv,
-            function.getArguments().slice(i + 1, 3))
+            b, function.getLoc(), kv, function.getArguments().slice(i + 1, 3))
             .getResult(0);
     function.getArgument(i).replaceAllUsesWith(handle);
     (void)function.eraseArgument(i);
@@ -744,7 +740,8 @@ void convertCall(func::CallOp call) {
 /// Makes the results of a step trailing arguments, written by the ops that
 /// compute them.
 void convertResults(func::FuncOp function) {
-  auto returned = cast<func::ReturnOp>(function.getBody().back().getTerminator());
+  auto returned =
+      cast<func::ReturnOp>(function.getBody().back().getTerminator());
   OpBuilder b(returned);
   for (OpOperand &operand : returned->getOpOperands()) {
     unsigned i = operand.getOperandNumber();
@@ -758,19 +755,17 @@ void convertResults(func::FuncOp function) {
     (void)function.insertArgument(index, operand.get().getType(), attrs,
                                   function.getLoc());
     Value destination = function.getArgument(index);
-    auto dps =
-        operand.get().getDefiningOp<DestinationStyleOpInterface>();
-    OpOperand *init = dps ? dps.getTiedOpOperand(cast<OpResult>(operand.get()))
-                          : nullptr;
+    auto dps = operand.get().getDefiningOp<DestinationStyleOpInterface>();
+    OpOperand *init =
+        dps ? dps.getTiedOpOperand(cast<OpResult>(operand.get())) : nullptr;
     if (init && init->get().getDefiningOp<tensor::EmptyOp>()) {
       init->set(destination);
       continue;
     }
     RowBuilder rows{b, operand.get().getLoc()};
-    operand.set(rows.map(operand.get(), destination,
-                         [](OpBuilder &, Location, ValueRange v) {
-                           return v[0];
-                         }));
+    operand.set(
+        rows.map(operand.get(), destination,
+                 [](OpBuilder &, Location, ValueRange v) { return v[0]; }));
   }
 }
 
@@ -778,8 +773,8 @@ struct ConvertLLMToLinalg
     : smelt::impl::ConvertLLMToLinalgBase<ConvertLLMToLinalg> {
   LogicalResult initialize(MLIRContext *context) override {
     RewritePatternSet set(context);
-    set.add<LowerLinear, LowerGlu, LowerRMSNorm, LowerLayerNorm,
-            LowerNormalize, LowerUnary<llm::SiluOp>, LowerUnary<llm::GeluOp>,
+    set.add<LowerLinear, LowerGlu, LowerRMSNorm, LowerLayerNorm, LowerNormalize,
+            LowerUnary<llm::SiluOp>, LowerUnary<llm::GeluOp>,
             LowerUnary<llm::GeluTanhOp>, LowerUnary<llm::ReluOp>,
             LowerBinary<llm::AddOp, arith::AddFOp>,
             LowerBinary<llm::MulOp, arith::MulFOp>, LowerEmbedding,

@@ -81,9 +81,9 @@ private:
   forall(function_ref<FailureOr<Region>(Value thread, Value threads,
                                         ValueRange carried)>
              body);
-  FailureOr<Carried> loop(Part range, int64_t step, ValueRange carried,
-                          function_ref<FailureOr<Carried>(Value, ValueRange)>
-                              body);
+  FailureOr<Carried>
+  loop(Part range, int64_t step, ValueRange carried,
+       function_ref<FailureOr<Carried>(Value, ValueRange)> body);
   /// The root's tile, its fused producers, and the insertions.
   FailureOr<Carried> tile(ArrayRef<OpFoldResult> offsets,
                           ArrayRef<OpFoldResult> sizes, ValueRange carried,
@@ -179,12 +179,11 @@ Nest::forall(function_ref<FailureOr<Region>(Value, Value, ValueRange)> body) {
   for (auto [result, destination] :
        llvm::zip_equal(region->results, op.getRegionIterArgs())) {
     b.setInsertionPoint(op.getTerminator());
-    Value mine = tensor::ExtractSliceOp::create(
-        b, loc, result, region->offsets, region->sizes, strides);
+    Value mine = tensor::ExtractSliceOp::create(b, loc, result, region->offsets,
+                                                region->sizes, strides);
     b.setInsertionPointToEnd(op.getTerminator().getBody());
-    tensor::ParallelInsertSliceOp::create(b, loc, mine, destination,
-                                          region->offsets, region->sizes,
-                                          strides);
+    tensor::ParallelInsertSliceOp::create(
+        b, loc, mine, destination, region->offsets, region->sizes, strides);
   }
   if (root->getNumResults())
     b.replaceOp(root, op.getResults());
@@ -196,8 +195,8 @@ Nest::forall(function_ref<FailureOr<Region>(Value, Value, ValueRange)> body) {
 FailureOr<Nest::Carried>
 Nest::loop(Part range, int64_t step, ValueRange carried,
            function_ref<FailureOr<Carried>(Value, ValueRange)> body) {
-  auto op = scf::ForOp::create(b, loc, range.begin, range.end, index(step),
-                               carried);
+  auto op =
+      scf::ForOp::create(b, loc, range.begin, range.end, index(step), carried);
   OpBuilder::InsertionGuard guard(b);
   if (carried.empty()) {
     b.setInsertionPoint(op.getBody()->getTerminator());
@@ -221,7 +220,8 @@ FailureOr<Nest::Carried> Nest::tile(ArrayRef<OpFoldResult> offsets,
   Operation *stand = b.clone(*root);
   SmallVector<Value> old = inits();
   if (auto dps = dyn_cast<DestinationStyleOpInterface>(stand))
-    for (auto [init, value] : llvm::zip_equal(dps.getDpsInitsMutable(), carried))
+    for (auto [init, value] :
+         llvm::zip_equal(dps.getDpsInitsMutable(), carried))
       init.set(value);
   FailureOr<TilingResult> tiled =
       cast<TilingInterface>(stand).getTiledImplementation(b, offsets, sizes);
@@ -266,9 +266,9 @@ LogicalResult Nest::fuseProduct(tensor::ExtractSliceOp slice,
       b.getF32Type());
   auto whole = kernel::MatmulOp::create(b, loc, room.getType(), op.getA(),
                                         op.getW(), room, op.getFormat());
-  Value part = tensor::ExtractSliceOp::create(b, loc, slice.getType(),
-                                              whole.getResult(), zeros,
-                                              slice.getMixedSizes(), ones);
+  Value part =
+      tensor::ExtractSliceOp::create(b, loc, slice.getType(), whole.getResult(),
+                                     zeros, slice.getMixedSizes(), ones);
   b.eraseOp(op);
   b.replaceOp(slice, part);
   worklist.push_back(whole);
@@ -298,9 +298,8 @@ LogicalResult Nest::fuseProducers(Operation *tiled, ValueRange carried,
         continue;
       }
       if (auto empty = source.getDefiningOp<tensor::EmptyOp>()) {
-        b.replaceOpWithNewOp<tensor::EmptyOp>(
-            slice, slice.getMixedSizes(),
-            empty.getType().getElementType());
+        b.replaceOpWithNewOp<tensor::EmptyOp>(slice, slice.getMixedSizes(),
+                                              empty.getType().getElementType());
         continue;
       }
       if (auto product = source.getDefiningOp<kernel::MatmulOp>();
@@ -345,37 +344,33 @@ LogicalResult Nest::buildPanels() {
     FailureOr<Carried> results =
         loop(own, 1, carried, [&](Value panel, ValueRange outer) {
           Value column = apply(s0 * width, {panel});
-          return loop(Part{index(0), rows}, rowTile, outer,
-                      [&](Value row, ValueRange inner) {
-                        OpFoldResult height = tileSize(row, rows, rowTile);
-                        if (product == root)
-                          return tile({row, panel},
-                                      {height, b.getIndexAttr(1)}, inner,
-                                      panel);
-                        OpFoldResult breadth =
-                            tileSize(column, index(columns), width);
-                        return tile({row, column}, {height, breadth}, inner,
-                                    panel);
-                      });
+          return loop(
+              Part{index(0), rows}, rowTile, outer,
+              [&](Value row, ValueRange inner) {
+                OpFoldResult height = tileSize(row, rows, rowTile);
+                if (product == root)
+                  return tile({row, panel}, {height, b.getIndexAttr(1)}, inner,
+                              panel);
+                OpFoldResult breadth = tileSize(column, index(columns), width);
+                return tile({row, column}, {height, breadth}, inner, panel);
+              });
         });
     if (failed(results))
       return failure();
     Value begin = apply(s0 * width, {own.begin});
     OpFoldResult count;
     if (columns % width == 0) {
-      count = apply((b.getAffineSymbolExpr(1) - s0) * width,
-                    {own.begin, own.end});
+      count =
+          apply((b.getAffineSymbolExpr(1) - s0) * width, {own.begin, own.end});
     } else {
       AffineExpr s1 = b.getAffineSymbolExpr(1);
-      auto map = AffineMap::get(0, 2,
-                                {(s1 - s0) * width, -s0 * width + columns},
-                                b.getContext());
+      auto map = AffineMap::get(
+          0, 2, {(s1 - s0) * width, -s0 * width + columns}, b.getContext());
       count = affine::makeComposedFoldedAffineMin(b, loc, map,
                                                   {own.begin, own.end});
     }
-    return Region{{b.getIndexAttr(0), begin},
-                  {OpFoldResult(rows), count},
-                  *results};
+    return Region{
+        {b.getIndexAttr(0), begin}, {OpFoldResult(rows), count}, *results};
   });
 }
 
@@ -440,8 +435,8 @@ LogicalResult Nest::buildHeads() {
     AffineExpr s0 = b.getAffineSymbolExpr(0), s1 = b.getAffineSymbolExpr(1);
     Value rowCount = apply(s1 - s0, {ownRows.begin, ownRows.end});
     Value headCount = apply(s1 - s0, {ownHeads.begin, ownHeads.end});
-    FailureOr<Carried> results = tile({ownRows.begin, ownHeads.begin},
-                                      {rowCount, headCount}, carried);
+    FailureOr<Carried> results =
+        tile({ownRows.begin, ownHeads.begin}, {rowCount, headCount}, carried);
     if (failed(results))
       return failure();
     auto insertion = results->front().getDefiningOp<tensor::InsertSliceOp>();

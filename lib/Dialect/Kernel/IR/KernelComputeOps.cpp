@@ -94,12 +94,12 @@ static SmallVector<Range> iterationDomain(OpBuilder &b, Operation *op,
     const TileMapEntry &entry = *llvm::find_if(
         map.entries, [&](const TileMapEntry &e) { return e.loop == loop; });
     AffineExpr size = b.getAffineSymbolExpr(0).floorDiv(entry.scale);
-    domain[loop] = {b.getIndexAttr(0),
-                    affine::makeComposedFoldedAffineApply(
-                        b, loc, size,
-                        {dimSize(b, loc, op->getOperand(entry.operand),
-                                 entry.dim)}),
-                    b.getIndexAttr(1)};
+    domain[loop] = {
+        b.getIndexAttr(0),
+        affine::makeComposedFoldedAffineApply(
+            b, loc, size,
+            {dimSize(b, loc, op->getOperand(entry.operand), entry.dim)}),
+        b.getIndexAttr(1)};
   }
   return domain;
 }
@@ -166,8 +166,7 @@ static FailureOr<TilingResult> tile(OpBuilder &b, Operation *op,
           isa<TensorType>(type))
         results.push_back(type);
   Operation *tiled = mlir::clone(b, op, results, operands);
-  return TilingResult{
-      {tiled}, SmallVector<Value>(tiled->getResults()), slices};
+  return TilingResult{{tiled}, SmallVector<Value>(tiled->getResults()), slices};
 }
 
 //===----------------------------------------------------------------------===//
@@ -229,8 +228,7 @@ FailureOr<TilingResult>
 CachedAttentionOp::getTiledImplementation(OpBuilder &b,
                                           ArrayRef<OpFoldResult> offsets,
                                           ArrayRef<OpFoldResult> sizes) {
-  FailureOr<TilingResult> result =
-      tile(b, *this, getTileMap(), offsets, sizes);
+  FailureOr<TilingResult> result = tile(b, *this, getTileMap(), offsets, sizes);
   if (failed(result))
     return failure();
   // The pools aren't sliced: the tile says which heads are its own.
@@ -255,22 +253,24 @@ LogicalResult MatmulOp::verify() {
     return emitOpError("expects static panels");
   if (static_cast<int64_t>(llvm::divideCeil(columns(getA()), w[3])) != w[1])
     return emitOpError("expects columns of a (")
-           << columns(getA()) << ") to fill " << w[1] << " groups of " << w[3]; // (C1)
+           << columns(getA()) << ") to fill " << w[1] << " groups of "
+           << w[3]; // (C1)
   if (int64_t n = columns(getInit());
       !ShapedType::isDynamic(w[0]) && !ShapedType::isDynamic(n) &&
       static_cast<int64_t>(llvm::divideCeil(n, w[2])) != w[0])
     return emitOpError("expects columns of init (")
            << n << ") to end in the last of " << w[0] << " panels of "
            << w[2]; // (C2)
-  if (getW().getType().getElementType() !=
-      getFormat().getElementType())
-    return emitOpError("expects elements of w in format ") << getFormat(); // (C3)
+  if (getW().getType().getElementType() != getFormat().getElementType())
+    return emitOpError("expects elements of w in format ")
+           << getFormat(); // (C3)
   return success();
 }
 
 LogicalResult GatherOp::verify() {
   auto table = cast<ShapedType>(getTable().getType());
-  int64_t width = table.getRank() == 4 ? table.getDimSize(1) * table.getDimSize(3)
+  int64_t width = table.getRank() == 4
+                      ? table.getDimSize(1) * table.getDimSize(3)
                   : table.getRank() == 2 ? table.getDimSize(1)
                                          : -1;
   if (width < columns(getInit()))
@@ -300,8 +300,8 @@ LogicalResult AttentionOp::verify() {
       !ShapedType::isDynamic(columns(getQ())) &&
       columns(getQ()) != columns(getV()) * static_cast<int64_t>(getGroup()))
     return emitOpError("expects columns of q (")
-           << columns(getQ()) << ") to be " << getGroup() << " times those of v ("
-           << columns(getV()) << ")"; // (C1)
+           << columns(getQ()) << ") to be " << getGroup()
+           << " times those of v (" << columns(getV()) << ")"; // (C1)
   return success();
 }
 
@@ -310,6 +310,7 @@ LogicalResult TransposeOp::verify() {
   if (!ShapedType::isDynamic(rows) && !ShapedType::isDynamic(columns(getX())) &&
       rows != columns(getX()))
     return emitOpError("expects columns of x (")
-           << columns(getX()) << ") to be the rows of init (" << rows << ")"; // (C1)
+           << columns(getX()) << ") to be the rows of init (" << rows
+           << ")"; // (C1)
   return success();
 }

@@ -1,0 +1,179 @@
+//===- Emitter.h - Loops and vectors in few words -*- C++ -*-===//
+//
+// Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef SMELT_CONVERSION_KERNELTOVECTOR_EMITTER_H
+#define SMELT_CONVERSION_KERNELTOVECTOR_EMITTER_H
+
+#include "smelt/Conversion/KernelToVector/Passes.h"
+#include "smelt/Dialect/Kernel/IR/Kernel.h"
+#include "smelt/Target/CPU/Targets.h"
+
+namespace smelt {
+
+/// Emits scalar, vector and loop ops for one target.
+struct Emitter {
+  mlir::OpBuilder &b;
+  mlir::Location loc;
+  const TargetRecord &target;
+
+  using Value = mlir::Value;
+  using Values = llvm::SmallVector<mlir::Value>;
+
+  int64_t lanes() const { return target.lanes(); }
+  mlir::VectorType vectorOf(mlir::Type element) const {
+    return mlir::VectorType::get({lanes()}, element);
+  }
+  Value index(int64_t value) {
+    return mlir::arith::ConstantIndexOp::create(b, loc, value);
+  }
+  Value real(double value) {
+    return mlir::arith::ConstantOp::create(b, loc, b.getF32FloatAttr(value));
+  }
+  Value zeros() { return splat(real(0)); }
+  Value splat(Value scalar) {
+    return mlir::vector::BroadcastOp::create(b, loc, vectorOf(scalar.getType()),
+                                             scalar);
+  }
+  Value add(Value x, Value y) {
+    return mlir::arith::AddIOp::create(b, loc, x, y);
+  }
+  Value mul(Value x, Value y) {
+    return mlir::arith::MulIOp::create(b, loc, x, y);
+  }
+  Value div(Value x, Value y) {
+    return mlir::arith::DivUIOp::create(b, loc, x, y);
+  }
+  Value rem(Value x, Value y) {
+    return mlir::arith::RemUIOp::create(b, loc, x, y);
+  }
+  Value sub(Value x, Value y) {
+    return mlir::arith::SubIOp::create(b, loc, x, y);
+  }
+  Value dim(Value memref, int64_t d) {
+    auto type = mlir::cast<mlir::MemRefType>(memref.getType());
+    if (!type.isDynamicDim(d))
+      return index(type.getDimSize(d));
+    return mlir::memref::DimOp::create(b, loc, memref, d);
+  }
+  Value load(Value memref, mlir::ValueRange indices) {
+    return mlir::memref::LoadOp::create(b, loc, memref, indices);
+  }
+  void store(Value value, Value memref, mlir::ValueRange indices) {
+    mlir::memref::StoreOp::create(b, loc, value, memref, indices);
+  }
+  /// An i32 of a buffer as an index.
+  Value loadIndex(Value memref, mlir::ValueRange indices) {
+    return mlir::arith::IndexCastOp::create(b, loc, b.getIndexType(),
+                                            load(memref, indices));
+  }
+  /// `value` as f32, scalar or vector; exact.
+  Value extend(Value value) {
+    mlir::Type type = value.getType();
+    if (mlir::getElementTypeOrSelf(type).isF32())
+      return value;
+    mlir::Type wide = b.getF32Type();
+    if (auto vector = mlir::dyn_cast<mlir::VectorType>(type))
+      wide = vector.clone(wide);
+    return mlir::arith::ExtFOp::create(b, loc, wide, value);
+  }
+  /// An f32 rounded to `type`.
+  Value round(Value value, mlir::Type type) {
+    if (type.isF32())
+      return value;
+    return mlir::arith::TruncFOp::create(b, loc, type, value);
+  }
+  /// `lanes` elements from `indices` on, under `mask` if given, as f32.
+  Value loadVector(Value memref, mlir::ValueRange indices, Value mask = {}) {
+    mlir::VectorType type = vectorOf(
+        mlir::cast<mlir::MemRefType>(memref.getType()).getElementType());
+    if (!mask)
+      return extend(
+          mlir::vector::LoadOp::create(b, loc, type, memref, indices));
+    Value zero = mlir::arith::ConstantOp::create(b, loc, b.getZeroAttr(type));
+    return extend(mlir::vector::MaskedLoadOp::create(b, loc, type, memref,
+                                                     indices, mask, zero));
+  }
+  void storeVector(Value vector, Value memref, mlir::ValueRange indices,
+                   Value mask = {}) {
+    if (!mask)
+      mlir::vector::StoreOp::create(b, loc, vector, memref, indices);
+    else
+      mlir::vector::MaskedStoreOp::create(b, loc, memref, indices, mask,
+                                          vector);
+  }
+  /// A mask of the first `count` lanes.
+  Value mask(Value count) {
+    return mlir::vector::CreateMaskOp::create(b, loc, vectorOf(b.getI1Type()),
+                                              count);
+  }
+  /// x * y + z, fused where the target can.
+  Value fma(Value x, Value y, Value z) {
+    if (target.hasFMA)
+      return mlir::math::FmaOp::create(b, loc, x, y, z);
+    return mlir::arith::AddFOp::create(
+        b, loc, mlir::arith::MulFOp::create(b, loc, x, y), z);
+  }
+  /// The larger; one instruction, y where x is NaN.
+  Value larger(Value x, Value y) {
+    Value greater = mlir::arith::CmpFOp::create(
+        b, loc, mlir::arith::CmpFPredicate::OGT, x, y);
+    return mlir::arith::SelectOp::create(b, loc, greater, x, y);
+  }
+
+  /// for begin <= i < end, carrying values.
+  Values loop(Value begin, Value end, int64_t step, mlir::ValueRange carried,
+              llvm::function_ref<Values(Value i, mlir::ValueRange)> body) {
+    auto op =
+        mlir::scf::ForOp::create(b, loc, begin, end, index(step), carried);
+    mlir::OpBuilder::InsertionGuard guard(b);
+    if (carried.empty()) {
+      b.setInsertionPoint(op.getBody()->getTerminator());
+      body(op.getInductionVar(), {});
+      return {};
+    }
+    b.setInsertionPointToEnd(op.getBody());
+    mlir::scf::YieldOp::create(
+        b, loc, body(op.getInductionVar(), op.getRegionIterArgs()));
+    return Values(op.getResults());
+  }
+  void loop(Value begin, Value end, llvm::function_ref<void(Value i)> body) {
+    loop(begin, end, 1, {}, [&](Value i, mlir::ValueRange) {
+      body(i);
+      return Values();
+    });
+  }
+  /// Whole vectors of [0, size), then the rest under a mask: `body` gets the
+  /// first element's index and the mask, or null for a whole vector.
+  void vectors(int64_t size,
+               llvm::function_ref<void(Value i, Value mask)> body) {
+    int64_t whole = size / lanes() * lanes();
+    if (whole)
+      loop(index(0), index(whole), lanes(), {}, [&](Value i, mlir::ValueRange) {
+        body(i, {});
+        return Values();
+      });
+    if (whole < size)
+      body(index(whole), mask(index(size - whole)));
+  }
+};
+
+/// Columns of a buffer of rank 2.
+inline int64_t columnsOf(mlir::Value memref) {
+  return mlir::cast<mlir::MemRefType>(memref.getType()).getDimSize(1);
+}
+
+mlir::LogicalResult emitMatmul(Emitter &e, kernel::MatmulOp op);
+void emitCachedAttention(Emitter &e, kernel::CachedAttentionOp op);
+void emitAttention(Emitter &e, kernel::AttentionOp op);
+void emitGather(Emitter &e, kernel::GatherOp op);
+void emitRotate(Emitter &e, kernel::RotateOp op);
+void emitKVAppend(Emitter &e, kernel::KVAppendOp op);
+void emitTranspose(Emitter &e, kernel::TransposeOp op);
+void emitPool(Emitter &e, kernel::PoolOp op);
+
+} // namespace smelt
+
+#endif // SMELT_CONVERSION_KERNELTOVECTOR_EMITTER_H

@@ -1,0 +1,165 @@
+//===- Matmul.cpp - Register tiles of a matrix product -*- C++ -*-===//
+//
+// Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// One panel of 32 columns, `rows` rows, on a target with vectors of 8 lanes:
+//
+//                 32 columns of the panel, one sequential stream over k
+//                 +--------+--------+--------+--------+
+//     a[r, k] --> | acc r0 | acc r0 |                 |   columns are taken in
+//                 | acc r1 | acc r1 |   next pass     |   as many vectors as
+//                 | ...    | ...    |                 |   fit the registers
+//                 +--------+--------+--------+--------+
+//
+// Each element is one chain of fused multiply-adds in order of k, whatever the
+// number of rows, so a row's bits are the same in every tile. A tile with
+// fewer rows than the register tile goes row by row.
+//
+//===----------------------------------------------------------------------===//
+#include "Emitter.h"
+
+using namespace mlir;
+using namespace smelt;
+
+namespace {
+
+struct Product {
+  Emitter &e;
+  Value a, w, init; // [R, K], [groups, n * kk], [R, columns]
+  int64_t k, n, depth;
+
+  /// Vectors of columns that fit the registers along with `rows` rows of
+  /// accumulators and a broadcast element.
+  int64_t columnVectors(int64_t rows) const {
+    int64_t all = n / e.lanes(), vectors = all;
+    while (
+        vectors > 1 &&
+        (rows * vectors + vectors + 1 > e.target.vectorCount || all % vectors))
+      --vectors;
+    return vectors;
+  }
+
+  /// Columns of group `g`: for each k of the group, `vectors` vectors as f32
+  /// from vector number `first` on.
+  SmallVector<SmallVector<Value>> weights(Value g, int64_t first,
+                                          int64_t vectors) {
+    OpBuilder &b = e.b;
+    SmallVector<SmallVector<Value>> result(depth);
+    for (int64_t v = first; v < first + vectors; ++v) {
+      Value column = e.index(v * e.lanes() * depth);
+      if (depth == 1) {
+        result[0].push_back(e.loadVector(w, {g, column}));
+        continue;
+      }
+      // Pairs of bf16 are words: the even k is the low half, the odd the high.
+      auto pairs = VectorType::get({2 * e.lanes()}, b.getBF16Type());
+      VectorType words = e.vectorOf(b.getI32Type());
+      VectorType floats = e.vectorOf(b.getF32Type());
+      Value raw =
+          vector::LoadOp::create(b, e.loc, pairs, w, ValueRange{g, column});
+      Value word = vector::BitCastOp::create(b, e.loc, words, raw);
+      auto constant = [&](int32_t value) -> Value {
+        return arith::ConstantOp::create(b, e.loc,
+                                         DenseElementsAttr::get(words, value));
+      };
+      Value even = arith::ShLIOp::create(b, e.loc, word, constant(16));
+      Value odd = arith::AndIOp::create(b, e.loc, word, constant(-65536));
+      result[0].push_back(vector::BitCastOp::create(b, e.loc, floats, even));
+      result[1].push_back(vector::BitCastOp::create(b, e.loc, floats, odd));
+    }
+    return result;
+  }
+
+  /// Adds the products of group `g`, of which `count` k are within K.
+  void step(Value g, int64_t count, Value row, int64_t rows, int64_t first,
+            int64_t vectors, Emitter::Values &sums) {
+    SmallVector<SmallVector<Value>> columns = weights(g, first, vectors);
+    Value k0 = depth == 1 ? g : e.mul(g, e.index(depth));
+    for (int64_t j = 0; j < count; ++j) {
+      Value kj = j == 0 ? k0 : e.add(k0, e.index(j));
+      for (int64_t r = 0; r < rows; ++r) {
+        Value ar = r == 0 ? row : e.add(row, e.index(r));
+        Value x = e.splat(e.extend(e.load(a, {ar, kj})));
+        for (int64_t v = 0; v < vectors; ++v)
+          sums[r * vectors + v] =
+              e.fma(x, columns[j][v], sums[r * vectors + v]);
+      }
+    }
+  }
+
+  /// Rows `row` to `row + rows` of the panel.
+  void tile(Value row, int64_t rows) {
+    constexpr int64_t unroll = 4;
+    int64_t vectors = columnVectors(rows);
+    int64_t whole = k / depth, body = whole / unroll * unroll;
+    for (int64_t first = 0; first < n / e.lanes(); first += vectors) {
+      Emitter::Values sums(rows * vectors, e.zeros());
+      if (body)
+        sums = e.loop(e.index(0), e.index(body), unroll, sums,
+                      [&](Value g, ValueRange carried) {
+                        Emitter::Values inner(carried);
+                        for (int64_t u = 0; u < unroll; ++u)
+                          step(u == 0 ? g : e.add(g, e.index(u)), depth, row,
+                               rows, first, vectors, inner);
+                        return inner;
+                      });
+      for (int64_t g = body; g * depth < k; ++g)
+        step(e.index(g), std::min(depth, k - g * depth), row, rows, first,
+             vectors, sums);
+      for (int64_t r = 0; r < rows; ++r)
+        for (int64_t v = 0; v < vectors; ++v) {
+          Value target = r == 0 ? row : e.add(row, e.index(r));
+          storeColumns(sums[r * vectors + v], target, (first + v) * e.lanes());
+        }
+    }
+  }
+
+  /// Stores what lies within the columns of init.
+  void storeColumns(Value vector, Value row, int64_t column) {
+    Value mask;
+    int64_t columns = columnsOf(init);
+    if (columns != n) {
+      // Beyond the last column the count is negative: no lane.
+      Value left = e.sub(e.dim(init, 1), e.index(column));
+      mask = e.mask(left);
+    }
+    e.storeVector(vector, init, {row, e.index(column)}, mask);
+  }
+};
+
+} // namespace
+
+LogicalResult smelt::emitMatmul(Emitter &e, kernel::MatmulOp op) {
+  auto type = cast<MemRefType>(op.getW().getType());
+  if (type.getDimSize(0) != 1 || type.getDimSize(2) % e.lanes() ||
+      !cast<MemRefType>(op.getA().getType()).getElementType().isF32())
+    return op.emitOpError("expects one panel of whole vectors and rows of f32");
+  int64_t depth = type.getDimSize(3);
+  SmallVector<ReassociationIndices> groups = {{0, 1}, {2, 3}};
+  Value w = memref::CollapseShapeOp::create(e.b, e.loc, op.getW(), groups);
+  Product product{e,
+                  op.getA(),
+                  w,
+                  op.getInit(),
+                  columnsOf(op.getA()),
+                  type.getDimSize(2),
+                  depth};
+  auto a = cast<MemRefType>(op.getA().getType());
+  if (!a.isDynamicDim(0) && a.getDimSize(0) <= e.target.rowTile) {
+    product.tile(e.index(0), a.getDimSize(0));
+    return success();
+  }
+  Value rows = e.dim(op.getA(), 0);
+  Value full = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::eq, rows,
+                                     e.index(e.target.rowTile));
+  auto branch = scf::IfOp::create(e.b, e.loc, full, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(e.b);
+  e.b.setInsertionPointToStart(&branch.getThenRegion().front());
+  product.tile(e.index(0), e.target.rowTile);
+  e.b.setInsertionPointToStart(&branch.getElseRegion().front());
+  e.loop(e.index(0), rows, [&](Value row) { product.tile(row, 1); });
+  return success();
+}
