@@ -737,38 +737,6 @@ void convertCall(func::CallOp call) {
   call.getOperandsMutable().assign(operands);
 }
 
-/// Makes the results of a step trailing arguments, written by the ops that
-/// compute them.
-void convertResults(func::FuncOp function) {
-  auto returned =
-      cast<func::ReturnOp>(function.getBody().back().getTerminator());
-  OpBuilder b(returned);
-  for (OpOperand &operand : returned->getOpOperands()) {
-    unsigned i = operand.getOperandNumber();
-    auto name = function.getResultAttrOfType<StringAttr>(i, "llm.output");
-    if (!name)
-      continue;
-    DictionaryAttr attrs = b.getDictionaryAttr(
-        {b.getNamedAttr("llm.output", name),
-         b.getNamedAttr("bufferization.writable", b.getBoolAttr(true))});
-    unsigned index = function.getNumArguments();
-    (void)function.insertArgument(index, operand.get().getType(), attrs,
-                                  function.getLoc());
-    Value destination = function.getArgument(index);
-    auto dps = operand.get().getDefiningOp<DestinationStyleOpInterface>();
-    OpOperand *init =
-        dps ? dps.getTiedOpOperand(cast<OpResult>(operand.get())) : nullptr;
-    if (init && init->get().getDefiningOp<tensor::EmptyOp>()) {
-      init->set(destination);
-      continue;
-    }
-    RowBuilder rows{b, operand.get().getLoc()};
-    operand.set(
-        rows.map(operand.get(), destination,
-                 [](OpBuilder &, Location, ValueRange v) { return v[0]; }));
-  }
-}
-
 struct ConvertLLMToLinalg
     : smelt::impl::ConvertLLMToLinalgBase<ConvertLLMToLinalg> {
   LogicalResult initialize(MLIRContext *context) override {
@@ -792,8 +760,6 @@ struct ConvertLLMToLinalg
     if (failed(applyPatternsGreedily(module, patterns)))
       return signalPassFailure();
     for (auto function : module.getOps<func::FuncOp>()) {
-      if (function.isPublic())
-        convertResults(function);
       for (unsigned i = 0; i < function.getNumArguments(); ++i)
         if (!function.isPublic() &&
             isa<TensorType>(function.getArgument(i).getType()))

@@ -18,9 +18,11 @@ void smelt::buildTilePipeline(OpPassManager &pm) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addNestedPass<func::FuncOp>(createFuseElementwise());
+  pm.addNestedPass<func::FuncOp>(createWriteResults());
   pm.addNestedPass<func::FuncOp>(createTileAndFuse());
+  // No CSE on tensors from here on: two sums that start from one zero would
+  // need a copy of it.
   pm.addPass(createCanonicalizerPass());
-  pm.addPass(createCSEPass());
 }
 
 void smelt::buildBufferizePipeline(OpPassManager &pm) {

@@ -148,17 +148,21 @@ OpFoldResult Nest::tileSize(Value begin, Value end, int64_t size) {
 
 void Nest::collectMembers() {
   members.insert(root);
+  // What the destination holds before the nest is read there, not recomputed.
+  SmallVector<Value> old = inits();
   for (unsigned i = 0; i < members.size(); ++i)
     for (Value operand : members[i]->getOperands()) {
       Operation *producer = operand.getDefiningOp();
-      if (!producer || producer->getBlock() != root->getBlock())
+      if (!producer || producer->getBlock() != root->getBlock() ||
+          llvm::is_contained(old, operand))
         continue;
       // A fill is cheaper to repeat than to read. What a product reads is
       // computed once, not once for each panel.
       bool fusable = isa<linalg::FillOp>(producer) ||
                      (isPrivate(producer) &&
                       (isPanels() ? isa<kernel::MatmulOp>(producer)
-                                  : isa<linalg::LinalgOp>(producer)));
+                                  : isa<linalg::LinalgOp>(producer) &&
+                                        isa<linalg::LinalgOp>(root)));
       if (fusable)
         members.insert(producer);
     }

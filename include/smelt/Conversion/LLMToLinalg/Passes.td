@@ -15,7 +15,7 @@ def ConvertLLMToLinalg : Pass<"convert-llm-to-linalg", "::mlir::ModuleOp"> {
     Each llm op becomes elementwise and reducing `linalg.generic` ops and the
     kernel ops for what linalg can't say. Weights become `kernel.param`
     buffers in their packed shape; the KV handle becomes two pools and a block
-    table; results of the step are written to trailing `llm.output` arguments.
+    table.
 
     Before:
     ```mlir

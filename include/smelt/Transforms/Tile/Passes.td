@@ -27,6 +27,29 @@ def FuseElementwise : Pass<"smelt-fuse-elementwise", "::mlir::func::FuncOp"> {
   }];
 }
 
+def WriteResults : Pass<"smelt-write-results", "::mlir::func::FuncOp"> {
+  let summary = "Write the results of a step into trailing arguments";
+  let description = [{
+    Each result marked `llm.output` gets an argument of its type, which takes
+    the place of the new tensor that the result's op overwrites; a result that
+    is not computed into a new tensor is copied.
+
+    Before:
+    ```mlir
+    func.func @step(%x: tensor<?x8xf32>) -> (tensor<?x8xf32> {llm.output = "y"}) {
+      %y = linalg.generic ins(%x) outs(%empty)
+      return %y
+    ```
+    After:
+    ```mlir
+    func.func @step(%x: tensor<?x8xf32>, %out: tensor<?x8xf32> {llm.output = "y"}) -> (...) {
+      %y = linalg.generic ins(%x) outs(%out)
+      return %y
+    ```
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect"];
+}
+
 def TileAndFuse : Pass<"smelt-tile-and-fuse", "::mlir::func::FuncOp"> {
   let summary = "Cut ops into tiles over threads and fuse their producers";
   let description = [{
