@@ -45,3 +45,51 @@ func.func @param_c3() {
   %w = kernel.param @norm : memref<8xf32, strided<[2]>>
   return
 }
+
+// -----
+
+func.func @matmul_c1(%a: memref<?x9xf32>, %w: memref<2x8x4x1xf32>, %o: memref<?x7xf32>) {
+  // expected-error @+1 {{'kernel.matmul' op expects columns of a (9) to fill 8 groups of 1}}
+  kernel.matmul ins(%a, %w : memref<?x9xf32>, memref<2x8x4x1xf32>) outs(%o : memref<?x7xf32>) {format = #llm.format<f32>}
+  return
+}
+
+// -----
+
+func.func @matmul_c2(%a: memref<?x8xf32>, %w: memref<2x8x4x1xf32>, %o: memref<?x9xf32>) {
+  // expected-error @+1 {{'kernel.matmul' op expects columns of init (9) to end in the last of 2 panels of 4}}
+  kernel.matmul ins(%a, %w : memref<?x8xf32>, memref<2x8x4x1xf32>) outs(%o : memref<?x9xf32>) {format = #llm.format<f32>}
+  return
+}
+
+// -----
+
+func.func @matmul_c3(%a: memref<?x8xf32>, %w: memref<2x8x4x1xf32>, %o: memref<?x8xf32>) {
+  // expected-error @+1 {{'kernel.matmul' op expects elements of w in format}}
+  kernel.matmul ins(%a, %w : memref<?x8xf32>, memref<2x8x4x1xf32>) outs(%o : memref<?x8xf32>) {format = #llm.format<bf16>}
+  return
+}
+
+// -----
+
+func.func @gather_c1(%i: memref<?xi32>, %t: memref<20x7xf32>, %o: memref<?x8xf32>) {
+  // expected-error @+1 {{'kernel.gather' op expects a table of rank 2 or 4 with at least 8 columns}}
+  kernel.gather ins(%i, %t : memref<?xi32>, memref<20x7xf32>) outs(%o : memref<?x8xf32>)
+  return
+}
+
+// -----
+
+func.func @rotate_c1(%x: memref<?x8xf32>, %c: memref<?x3xf32>, %o: memref<?x8xf32>) {
+  // expected-error @+1 {{'kernel.rotate' op expects columns of x and init to be one multiple of 6}}
+  kernel.rotate ins(%x, %c, %c : memref<?x8xf32>, memref<?x3xf32>) outs(%o : memref<?x8xf32>)
+  return
+}
+
+// -----
+
+func.func @transpose_c1(%x: memref<?x8xf32>, %o: memref<7x?xf32>) {
+  // expected-error @+1 {{'kernel.transpose' op expects columns of x (8) to be the rows of init (7)}}
+  kernel.transpose ins(%x : memref<?x8xf32>) outs(%o : memref<7x?xf32>)
+  return
+}

@@ -247,21 +247,4 @@ def Kernel_PoolOp : Kernel_ComputeOp<"pool", [AllTypesMatch<["begin", "end"]>]> 
   }];
 }
 
-def Kernel_DotOp : Kernel_Op<"dot", [Pure, AllTypesMatch<["acc", "result"]>, AllTypesMatch<["a", "b"]>]> {
-  let summary = "pairs of bf16 multiplied and added to f32 lanes";
-  let description = [{
-    `result[i] = acc[i] + a[2i + 1] * b[2i + 1] + a[2i] * b[2i]`: one
-    instruction (vdpbf16ps) where the target has it.
-
-    ```mlir
-    %r = kernel.dot %acc, %a, %b : vector<16xf32>, vector<32xbf16>
-    ```
-  }];
-  let arguments = (ins VectorOfLengthAndType<[4, 8, 16], [F32]>:$acc,
-                       VectorOfLengthAndType<[8, 16, 32], [BF16]>:$a,
-                       VectorOfLengthAndType<[8, 16, 32], [BF16]>:$b);
-  let results = (outs VectorOfLengthAndType<[4, 8, 16], [F32]>:$result);
-  let assemblyFormat = "$acc `,` $a `,` $b attr-dict `:` type($acc) `,` type($a)";
-}
-
 #endif // SMELT_DIALECT_KERNEL_IR_KERNELCOMPUTEOPS_TD

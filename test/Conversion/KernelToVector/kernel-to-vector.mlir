@@ -1,0 +1,68 @@
+// RUN: smelt-opt %s --pass-pipeline='builtin.module(func.func(convert-kernel-to-vector))' -split-input-file -verify-diagnostics | FileCheck %s
+
+module attributes {llm.target = "avx2"} {
+// Two rows of one panel: four vectors of columns each, over k in fours.
+// CHECK-LABEL: func.func @matmul_f32
+// CHECK: scf.for {{.+}} -> (vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>)
+// CHECK: vector.load %{{.+}} : memref<10x32xf32>, vector<8xf32>
+// CHECK: math.fma
+// CHECK: vector.store
+// CHECK-NOT: kernel.matmul
+func.func @matmul_f32(%a: memref<2x10xf32>, %w: memref<1x10x32x1xf32>, %c: memref<2x32xf32>) {
+  kernel.matmul ins(%a, %w : memref<2x10xf32>, memref<1x10x32x1xf32>) outs(%c : memref<2x32xf32>) {format = #llm.format<f32>}
+  return
+}
+
+// Pairs of bf16 are words: shifted for the even k, masked for the odd.
+// CHECK-LABEL: func.func @matmul_bf16
+// CHECK: vector.load %{{.+}} : memref<5x64xbf16>, vector<16xbf16>
+// CHECK: vector.bitcast %{{.+}} : vector<16xbf16> to vector<8xi32>
+// CHECK: arith.shli
+// CHECK: arith.andi
+func.func @matmul_bf16(%a: memref<1x9xf32>, %w: memref<1x5x32x2xbf16>, %c: memref<1x32xf32>) {
+  kernel.matmul ins(%a, %w : memref<1x9xf32>, memref<1x5x32x2xbf16>) outs(%c : memref<1x32xf32>) {format = #llm.format<bf16>}
+  return
+}
+
+// A tile of fewer rows than the register tile goes row by row; the last panel
+// is stored under a mask.
+// CHECK-LABEL: func.func @matmul_ragged
+// CHECK: scf.if
+// CHECK: vector.maskedstore
+// CHECK: else
+// CHECK: scf.for
+// CHECK: vector.maskedstore
+func.func @matmul_ragged(%a: memref<?x10xf32>, %w: memref<1x10x32x1xf32>, %c: memref<?x?xf32>) {
+  kernel.matmul ins(%a, %w : memref<?x10xf32>, memref<1x10x32x1xf32>) outs(%c : memref<?x?xf32>) {format = #llm.format<f32>}
+  return
+}
+
+// CHECK-LABEL: func.func @gather_panels
+// CHECK: memref.load %{{.+}}[%{{.+}}, %{{.+}}, %{{.+}}, %{{.+}}] : memref<3x5x32x2xbf16>
+// CHECK: arith.extf
+func.func @gather_panels(%i: memref<?xi32>, %t: memref<3x5x32x2xbf16>, %o: memref<?x9xf32>) {
+  kernel.gather ins(%i, %t : memref<?xi32>, memref<3x5x32x2xbf16>) outs(%o : memref<?x9xf32>)
+  return
+}
+
+// Positions beyond the row's own are -inf before the maximum is taken.
+// CHECK-LABEL: func.func @attention
+// CHECK: memref.alloca() {{.*}} : memref<64xf32>
+// CHECK: arith.select %{{.+}}, %{{.+}}, %{{.+}} : vector<8xi1>, vector<8xf32>
+// CHECK: math.exp
+// CHECK: arith.divf
+func.func @attention(%q: memref<?x8xf32>, %kt: memref<8x?xf32>, %v: memref<?x8xf32>, %b: memref<?xi32>, %e: memref<?xi32>, %o: memref<?x8xf32>) {
+  kernel.attention ins(%q, %kt, %v, %b, %e : memref<?x8xf32>, memref<8x?xf32>, memref<?x8xf32>, memref<?xi32>) outs(%o : memref<?x8xf32>) {group = 1 : i64, size = 4 : i64, scale = 0.5 : f32}
+  return
+}
+}
+
+// -----
+
+module attributes {llm.target = "avx2"} {
+func.func @negative_tensors(%x: tensor<?x8xf32>, %kt: tensor<8x?xf32>) -> tensor<8x?xf32> {
+  // expected-error @+1 {{expects buffers: stage bufferize comes first}}
+  %t = kernel.transpose ins(%x : tensor<?x8xf32>) outs(%kt : tensor<8x?xf32>) -> tensor<8x?xf32>
+  return %t : tensor<8x?xf32>
+}
+}

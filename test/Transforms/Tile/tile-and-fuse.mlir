@@ -1,0 +1,76 @@
+// RUN: smelt-opt %s --pass-pipeline='builtin.module(func.func(smelt-tile-and-fuse{row-tile=6},canonicalize))' | FileCheck %s
+
+#id = affine_map<(d0, d1) -> (d0, d1)>
+#row = affine_map<(d0, d1) -> (d0)>
+#col = affine_map<(d0, d1) -> (d1)>
+
+// Threads own panels; the product's tile meets the bias in cache.
+// CHECK-LABEL: func.func @tile_and_fuse_product
+// CHECK: %[[N:.+]] = kernel.num_threads
+// CHECK: scf.forall (%{{.+}}) in (%[[N]])
+// CHECK: scf.for
+// CHECK: scf.for %{{.+}} = %c0 to %{{.+}} step %c6
+// CHECK: %[[P:.+]] = kernel.matmul {{.+}} outs(%{{.+}} : tensor<?x32xf32>)
+// CHECK: %[[S:.+]] = tensor.extract_slice %[[P]]
+// CHECK: linalg.generic {{.+}} ins(%[[S]], %{{.+}} : tensor<?x32xf32>, tensor<32xf32>)
+// CHECK: tensor.parallel_insert_slice
+// CHECK-NOT: kernel.matmul
+func.func @tile_and_fuse_product(%x: tensor<?x16xf32>, %w: memref<2x16x32x1xf32>, %bias: tensor<64xf32>, %m: index) -> tensor<?x64xf32> {
+  %t = tensor.empty(%m) : tensor<?x64xf32>
+  %p = kernel.matmul ins(%x, %w : tensor<?x16xf32>, memref<2x16x32x1xf32>) outs(%t : tensor<?x64xf32>) {format = #llm.format<f32>} -> tensor<?x64xf32>
+  %y = linalg.generic {indexing_maps = [#id, #col, #id], iterator_types = ["parallel", "parallel"]} ins(%p, %bias : tensor<?x64xf32>, tensor<64xf32>) outs(%t : tensor<?x64xf32>) {
+  ^bb0(%in: f32, %b: f32, %out: f32):
+    %v = arith.addf %in, %b : f32
+    linalg.yield %v : f32
+  } -> tensor<?x64xf32>
+  return %y : tensor<?x64xf32>
+}
+
+// The sum of a row is computed where the row is scaled.
+// CHECK-LABEL: func.func @tile_and_fuse_rows
+// CHECK: scf.forall
+// CHECK: scf.for %{{.+}} = %{{.+}} to %{{.+}} step %c1
+// CHECK: linalg.fill
+// CHECK: linalg.generic {{.+}}"reduction"
+// CHECK: linalg.generic {{.+}} outs(%{{.+}} : tensor<1x16xf32>)
+// CHECK-NOT: scf.forall (
+func.func @tile_and_fuse_rows(%x: tensor<?x16xf32>, %m: index) -> tensor<?x16xf32> {
+  %zero = arith.constant 0.0 : f32
+  %s = tensor.empty(%m) : tensor<?xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%s : tensor<?xf32>) -> tensor<?xf32>
+  %sum = linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<?x16xf32>) outs(%f : tensor<?xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %v = math.fma %in, %in, %out : f32
+    linalg.yield %v : f32
+  } -> tensor<?xf32>
+  %t = tensor.empty(%m) : tensor<?x16xf32>
+  %y = linalg.generic {indexing_maps = [#id, #row, #id], iterator_types = ["parallel", "parallel"]} ins(%x, %sum : tensor<?x16xf32>, tensor<?xf32>) outs(%t : tensor<?x16xf32>) {
+  ^bb0(%in: f32, %b: f32, %out: f32):
+    %v = arith.mulf %in, %b : f32
+    linalg.yield %v : f32
+  } -> tensor<?x16xf32>
+  return %y : tensor<?x16xf32>
+}
+
+// What two ops read is computed once, in a nest of its own.
+// CHECK-LABEL: func.func @negative_tile_and_fuse_shared
+// CHECK-COUNT-3: scf.forall (
+func.func @negative_tile_and_fuse_shared(%x: tensor<?x16xf32>, %m: index) -> (tensor<?x16xf32>, tensor<?x16xf32>) {
+  %t = tensor.empty(%m) : tensor<?x16xf32>
+  %a = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]} ins(%x : tensor<?x16xf32>) outs(%t : tensor<?x16xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %v = math.exp %in : f32
+    linalg.yield %v : f32
+  } -> tensor<?x16xf32>
+  %b = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]} ins(%a : tensor<?x16xf32>) outs(%t : tensor<?x16xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %v = arith.addf %in, %in : f32
+    linalg.yield %v : f32
+  } -> tensor<?x16xf32>
+  %c = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]} ins(%a : tensor<?x16xf32>) outs(%t : tensor<?x16xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %v = arith.mulf %in, %in : f32
+    linalg.yield %v : f32
+  } -> tensor<?x16xf32>
+  return %b, %c : tensor<?x16xf32>, tensor<?x16xf32>
+}
