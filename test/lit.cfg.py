@@ -27,8 +27,8 @@ config.test_exec_root = os.path.join(config.smelt_build, "test")
 if not config.smelt_has_compiler:
     # A build of the runtime alone has no IR to test.
     config.excludes += ["Conversion", "Dialect", "Import", "Integration",
-                        "Pipeline", "Target", "Transforms", "smelt-compile",
-                        "smelt-opt"]
+                        "Pipeline", "Target", "Transforms", "Utils",
+                        "smelt-compile", "smelt-opt"]
 
 config.environment["PATH"] = os.pathsep.join(
     [os.path.join(config.smelt_build, "bin"), config.llvm_tools,
@@ -49,6 +49,8 @@ def minilmFolder():
 minilm = minilmFolder()
 config.substitutions += [
     ("%python", sys.executable),
+    ("%source", config.smelt_source),
+    ("%llvm-include", os.path.join(os.path.dirname(config.llvm_tools), "include")),
     ("%utils", os.path.join(config.smelt_source, "utils")),
     ("%models", os.path.join(config.smelt_source, "examples", "models")),
     ("%inputs", os.path.join(config.test_source_root, "Integration", "Inputs")),
