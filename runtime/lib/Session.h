@@ -79,6 +79,7 @@ public:
   const Manifest &manifest() const { return shared->manifest(); }
   int64_t threads() const { return team->size(); }
   int64_t context() const { return contextLimit; }
+  int64_t maxSequences() const { return slotCount; }
   int64_t maxStepTokens() const { return manifest().maxStepTokens; }
 
   /// Runs one step. Segments are of distinct slots. On failure (token out of

@@ -33,7 +33,7 @@ using Clock = std::chrono::steady_clock;
 namespace {
 struct BenchOptions {
   SessionFlags session;
-  int64_t prompt = 512, predict = 128, repeats = 5;
+  int64_t prompt = 512, parallel = 1, predict = 128, repeats = 5;
   bool json = false;
 };
 
@@ -69,7 +69,8 @@ static bool measure(Session &session, int64_t repeats, Result &result,
                     std::string &error) {
   for (int64_t i = 0; i <= repeats; ++i) {
     if (session.manifest().kind == ModelKind::Decoder)
-      session.truncate(0, 0);
+      for (int64_t slot = 0; slot < session.maxSequences(); ++slot)
+        session.truncate(slot, 0);
     auto start = Clock::now();
     if (!body(error))
       return false;
@@ -92,16 +93,24 @@ static const char *unitOf(const Manifest &manifest) {
 static bool benchPrefill(Session &session, const BenchOptions &options,
                          Result &result, std::string &error) {
   const Manifest &manifest = session.manifest();
-  std::vector<int32_t> ids = someIds(options.prompt, manifest.vocabulary);
-  result.test = "pp" + std::to_string(options.prompt);
-  result.tokens = options.prompt;
-  result.work = double(manifest.flopsPerToken) * options.prompt;
+  const int64_t sequences = options.parallel;
+  result.tokens = sequences * options.prompt;
+  std::vector<int32_t> ids = someIds(result.tokens, manifest.vocabulary);
+  std::vector<Segment> segments;
+  for (int64_t i = 0; i < sequences; ++i)
+    segments.push_back({i, ids.data() + i * options.prompt, nullptr,
+                        options.prompt, Rows::Last});
+  result.test =
+      "pp" + (sequences > 1 ? std::to_string(sequences) + "x" : std::string()) +
+      std::to_string(options.prompt);
+  result.work = double(manifest.flopsPerToken) * result.tokens;
   result.resource = unitOf(manifest);
   return measure(
       session, options.repeats, result,
       [&](std::string &error) {
-        Segment segment{0, ids.data(), nullptr, options.prompt, Rows::Last};
-        return session.feed(segment, 0, error, [](int64_t, int64_t) {});
+        if (sequences > 1)
+          return session.step(segments.data(), sequences, error);
+        return session.feed(segments[0], 0, error, [](int64_t, int64_t) {});
       },
       error);
 }
@@ -228,7 +237,8 @@ static int run(const BenchOptions &options) {
   const bool isDecoder = model->manifest().kind == ModelKind::Decoder;
   const int64_t context =
       std::max({options.prompt, isDecoder ? options.predict : 0, int64_t(1)});
-  session = Session::create(model, {flags.threads, context, 1}, error);
+  session =
+      Session::create(model, {flags.threads, context, options.parallel}, error);
   if (!session)
     return fail("bench", error);
   MachineLimits before, after;
@@ -262,6 +272,10 @@ void smelt::addBenchCommand(CLI::App &app, std::function<int()> &action) {
                    "Tokens of a prompt; 0: skip (default: 512)")
       ->check(CLI::Range(int64_t(0), int64_t(1) << 30));
   command
+      ->add_option("--parallel", options->parallel,
+                   "Prompts in one step, of -p tokens each (default: 1)")
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 20));
+  command
       ->add_option("-n,--n-gen", options->predict,
                    "Tokens to generate; 0: skip (default: 128)")
       ->check(CLI::Range(int64_t(0), int64_t(1) << 30));
@@ -273,6 +287,7 @@ void smelt::addBenchCommand(CLI::App &app, std::function<int()> &action) {
   command->add_flag("--json", options->json, "Print JSON");
   command->footer("Examples:\n"
                   "  smelt bench model.ingot\n"
-                  "  smelt bench model.ingot -p 2048 -n 0 -t 8 -r 9 --json");
+                  "  smelt bench model.ingot -p 2048 -n 0 -t 8 -r 9 --json\n"
+                  "  smelt bench encoder.ingot -p 64 --parallel 8");
   command->callback([=, &action] { action = [=] { return run(*options); }; });
 }
