@@ -79,10 +79,12 @@ struct Emitter {
       wide = vector.clone(wide);
     return mlir::arith::ExtFOp::create(b, loc, wide, value);
   }
-  /// An f32 rounded to `type`.
+  /// An f32, scalar or vector, rounded to elements of `type`.
   Value round(Value value, mlir::Type type) {
     if (type.isF32())
       return value;
+    if (auto vector = mlir::dyn_cast<mlir::VectorType>(value.getType()))
+      type = vector.clone(type);
     return mlir::arith::TruncFOp::create(b, loc, type, value);
   }
   /// `lanes` elements from `indices` on, under `mask` if given, as f32.
@@ -144,6 +146,59 @@ struct Emitter {
       body(i);
       return Values();
     });
+  }
+  /// Calls `step` on 0 to count - 1, four a turn: enough for the scheduler to
+  /// spread loads among the arithmetic.
+  Values accumulate(int64_t count, Values sums,
+                    llvm::function_ref<void(Value i, Values &sums)> step) {
+    constexpr int64_t unroll = 4;
+    int64_t whole = count / unroll * unroll;
+    if (whole)
+      sums = loop(index(0), index(whole), unroll, sums,
+                  [&](Value i, mlir::ValueRange carried) {
+                    Values inner(carried);
+                    for (int64_t u = 0; u < unroll; ++u)
+                      step(u == 0 ? i : add(i, index(u)), inner);
+                    return inner;
+                  });
+    for (int64_t i = whole; i < count; ++i)
+      step(index(i), sums);
+    return sums;
+  }
+  /// Calls `body` on an index from 0 on, which returns the next one, while it
+  /// is below `end`.
+  void loopWhileBelow(Value end, llvm::function_ref<Value(Value i)> body) {
+    mlir::scf::WhileOp::create(
+        b, loc, mlir::TypeRange(b.getIndexType()), mlir::ValueRange(index(0)),
+        [&](mlir::OpBuilder &, mlir::Location, mlir::ValueRange i) {
+          mlir::Value below = mlir::arith::CmpIOp::create(
+              b, loc, mlir::arith::CmpIPredicate::slt, i[0], end);
+          mlir::scf::ConditionOp::create(b, loc, below, i);
+        },
+        [&](mlir::OpBuilder &, mlir::Location, mlir::ValueRange i) {
+          mlir::scf::YieldOp::create(b, loc, body(i[0]));
+        });
+  }
+  void branch(Value condition, llvm::function_ref<void()> then,
+              llvm::function_ref<void()> otherwise = nullptr) {
+    auto op = mlir::scf::IfOp::create(b, loc, condition,
+                                      /*withElseRegion=*/bool(otherwise));
+    mlir::OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(&op.getThenRegion().front());
+    then();
+    if (!otherwise)
+      return;
+    b.setInsertionPointToStart(&op.getElseRegion().front());
+    otherwise();
+  }
+  /// How many of `all` vectors of columns go at a time: a divisor that fits
+  /// the registers as accumulators of `rows` rows, along with one row of
+  /// factors and a broadcast element.
+  int64_t columnVectors(int64_t rows, int64_t all) const {
+    int64_t vectors = std::min(all, (target.vectorCount - 1) / (rows + 1));
+    while (vectors > 1 && all % vectors)
+      --vectors;
+    return std::max(int64_t(1), vectors);
   }
   /// Whole vectors of [0, size), then the rest under a mask: `body` gets the
   /// first element's index and the mask, or null for a whole vector.

@@ -15,8 +15,8 @@
 //                 +--------+--------+--------+--------+
 //
 // Each element is one chain of fused multiply-adds in order of k, whatever the
-// number of rows, so a row's bits are the same in every tile. A tile with
-// fewer rows than the register tile goes row by row.
+// number of rows, so a row's bits are the same in every tile. Fewer rows than
+// the register tile go in tiles of 4, 2 and 1.
 //
 //===----------------------------------------------------------------------===//
 #include "Emitter.h"
@@ -30,17 +30,6 @@ struct Product {
   Emitter &e;
   Value a, w, init; // [R, K], [groups, n * kk], [R, columns]
   int64_t k, n, depth;
-
-  /// Vectors of columns that fit the registers along with `rows` rows of
-  /// accumulators and a broadcast element.
-  int64_t columnVectors(int64_t rows) const {
-    int64_t all = n / e.lanes(), vectors = all;
-    while (
-        vectors > 1 &&
-        (rows * vectors + vectors + 1 > e.target.vectorCount || all % vectors))
-      --vectors;
-    return vectors;
-  }
 
   /// Columns of group `g`: for each k of the group, `vectors` vectors as f32
   /// from vector number `first` on.
@@ -92,28 +81,32 @@ struct Product {
 
   /// Rows `row` to `row + rows` of the panel.
   void tile(Value row, int64_t rows) {
-    constexpr int64_t unroll = 4;
-    int64_t vectors = columnVectors(rows);
-    int64_t whole = k / depth, body = whole / unroll * unroll;
+    int64_t vectors = e.columnVectors(rows, n / e.lanes()), whole = k / depth;
     for (int64_t first = 0; first < n / e.lanes(); first += vectors) {
-      Emitter::Values sums(rows * vectors, e.zeros());
-      if (body)
-        sums = e.loop(e.index(0), e.index(body), unroll, sums,
-                      [&](Value g, ValueRange carried) {
-                        Emitter::Values inner(carried);
-                        for (int64_t u = 0; u < unroll; ++u)
-                          step(u == 0 ? g : e.add(g, e.index(u)), depth, row,
-                               rows, first, vectors, inner);
-                        return inner;
-                      });
-      for (int64_t g = body; g * depth < k; ++g)
-        step(e.index(g), std::min(depth, k - g * depth), row, rows, first,
-             vectors, sums);
+      Emitter::Values sums =
+          e.accumulate(whole, Emitter::Values(rows * vectors, e.zeros()),
+                       [&](Value g, Emitter::Values &sums) {
+                         step(g, depth, row, rows, first, vectors, sums);
+                       });
+      if (k % depth)
+        step(e.index(whole), k % depth, row, rows, first, vectors, sums);
       for (int64_t r = 0; r < rows; ++r)
         for (int64_t v = 0; v < vectors; ++v) {
           Value target = r == 0 ? row : e.add(row, e.index(r));
           storeColumns(sums[r * vectors + v], target, (first + v) * e.lanes());
         }
+    }
+  }
+
+  /// Fewer rows than the register tile, by the binary digits of their number.
+  void remainder(Value rows) {
+    for (int64_t count = llvm::bit_floor<uint64_t>(e.target.rowTile - 1);
+         count > 0; count /= 2) {
+      Value first = e.mul(e.div(rows, e.index(2 * count)), e.index(2 * count));
+      Value left = e.sub(rows, first);
+      Value isLeft = arith::CmpIOp::create(
+          e.b, e.loc, arith::CmpIPredicate::uge, left, e.index(count));
+      e.branch(isLeft, [&] { tile(first, count); });
     }
   }
 
@@ -153,13 +146,10 @@ LogicalResult smelt::emitMatmul(Emitter &e, kernel::MatmulOp op) {
     return success();
   }
   Value rows = e.dim(op.getA(), 0);
-  Value full = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::eq, rows,
-                                     e.index(e.target.rowTile));
-  auto branch = scf::IfOp::create(e.b, e.loc, full, /*withElseRegion=*/true);
-  OpBuilder::InsertionGuard guard(e.b);
-  e.b.setInsertionPointToStart(&branch.getThenRegion().front());
-  product.tile(e.index(0), e.target.rowTile);
-  e.b.setInsertionPointToStart(&branch.getElseRegion().front());
-  e.loop(e.index(0), rows, [&](Value row) { product.tile(row, 1); });
+  Value isFull = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::eq,
+                                       rows, e.index(e.target.rowTile));
+  e.branch(
+      isFull, [&] { product.tile(e.index(0), e.target.rowTile); },
+      [&] { product.remainder(rows); });
   return success();
 }

@@ -68,14 +68,16 @@ void smelt::emitKVAppend(Emitter &e, kernel::KVAppendOp op) {
     Value p = e.rem(position, block);
     e.loop(e.index(0), e.index(heads), [&](Value head) {
       Value base = e.mul(head, e.index(size));
+      // Keys lie by head dimension, so a row's are scattered.
       e.loop(e.index(0), e.index(size), [&](Value d) {
-        Value column = e.add(base, d);
-        Value k =
-            e.round(e.load(op.getK(), {row, column}), pool.getElementType());
-        Value v =
-            e.round(e.load(op.getV(), {row, column}), pool.getElementType());
-        e.store(k, op.getKPool(), {op.getLayer(), id, head, d, p});
-        e.store(v, op.getVPool(), {op.getLayer(), id, head, p, d});
+        Value k = e.load(op.getK(), {row, e.add(base, d)});
+        e.store(e.round(k, pool.getElementType()), op.getKPool(),
+                {op.getLayer(), id, head, d, p});
+      });
+      e.vectors(size, [&](Value d, Value mask) {
+        Value v = e.loadVector(op.getV(), {row, e.add(base, d)}, mask);
+        e.storeVector(e.round(v, pool.getElementType()), op.getVPool(),
+                      {op.getLayer(), id, head, p, d}, mask);
       });
     });
   });

@@ -24,13 +24,14 @@ func.func @matmul_bf16(%a: memref<1x9xf32>, %w: memref<1x5x32x2xbf16>, %c: memre
   return
 }
 
-// A tile of fewer rows than the register tile goes row by row; the last panel
-// is stored under a mask.
+// Six rows, or what is left as four, two and one; the last panel is stored
+// under a mask.
 // CHECK-LABEL: func.func @matmul_ragged
+// CHECK: arith.cmpi eq, %{{.+}}, %c6
 // CHECK: scf.if
 // CHECK: vector.maskedstore
 // CHECK: else
-// CHECK: scf.for
+// CHECK-COUNT-3: arith.cmpi uge
 // CHECK: vector.maskedstore
 func.func @matmul_ragged(%a: memref<?x10xf32>, %w: memref<1x10x32x1xf32>, %c: memref<?x?xf32>) {
   kernel.matmul ins(%a, %w : memref<?x10xf32>, memref<1x10x32x1xf32>) outs(%c : memref<?x?xf32>) {format = #llm.format<f32>}
@@ -45,12 +46,16 @@ func.func @gather_panels(%i: memref<?xi32>, %t: memref<3x5x32x2xbf16>, %o: memre
   return
 }
 
-// Positions beyond the row's own are -inf before the maximum is taken.
+// Six rows of one sequence together, else one. Positions that a row doesn't see
+// are -inf before the maximum is taken.
 // CHECK-LABEL: func.func @attention
-// CHECK: memref.alloca() {{.*}} : memref<64xf32>
+// CHECK-DAG: memref.alloca() {{.*}} : memref<6x64xf32>
+// CHECK-DAG: memref.alloca() {{.*}} : memref<6x4xf32>
+// CHECK: scf.while
 // CHECK: arith.select %{{.+}}, %{{.+}}, %{{.+}} : vector<8xi1>, vector<8xf32>
 // CHECK: math.exp
 // CHECK: arith.divf
+// CHECK: else
 func.func @attention(%q: memref<?x8xf32>, %kt: memref<8x?xf32>, %v: memref<?x8xf32>, %b: memref<?xi32>, %e: memref<?xi32>, %o: memref<?x8xf32>) {
   kernel.attention ins(%q, %kt, %v, %b, %e : memref<?x8xf32>, memref<8x?xf32>, memref<?x8xf32>, memref<?xi32>) outs(%o : memref<?x8xf32>) {group = 1 : i64, size = 4 : i64, scale = 0.5 : f32}
   return
