@@ -249,6 +249,7 @@ def LLM_ReluOp : LLM_Unary<"relu", "max(x, 0)"> {
   let hasFolder = 1;
 }
 
+// [doc:op]
 def LLM_GluOp : LLM_PureOp<"glu"> {
   let summary = "gated linear unit over a merged gate and up projection (Shazeer 2020)";
   let description = [{
@@ -269,6 +270,7 @@ def LLM_GluOp : LLM_PureOp<"glu"> {
   let assemblyFormat = "$x attr-dict `:` type($x)";
   let hasVerifier = 1;
 }
+// [/doc:op]
 
 //===----------------------------------------------------------------------===//
 // Positions
