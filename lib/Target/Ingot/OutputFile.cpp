@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "OutputFile.h"
 
+#include "smelt/Import/Formats/Output.h"
+
 #include "llvm/Support/Signals.h"
 #include <algorithm>
 #include <cerrno>
@@ -17,13 +19,8 @@ using namespace smelt;
 
 OutputFile::OutputFile(std::string path, std::string &error)
     : path(std::move(path)), temporary(this->path + ".XXXXXX"), error(error) {
-  // A rename would put a file in the place of a device such as /dev/null.
-  struct stat old;
-  if (stat(this->path.c_str(), &old) == 0 && !S_ISREG(old.st_mode)) {
-    error = "cannot write " + this->path +
-            ": expects the name of a regular file, found something else";
+  if (!checkOutputPath(this->path, error))
     return;
-  }
   descriptor = mkstemp(temporary.data());
   if (descriptor < 0) {
     fail("create");
