@@ -20,9 +20,9 @@ from smelt import program  # noqa: E402
 
 WORK = os.path.join(ROOT, "build", "benchmarks")
 
-# Wall-clock seconds, peak resident bytes of the process tree's largest
-# process, and standard output.
-Timed = collections.namedtuple("Timed", "seconds resident output")
+# Wall-clock seconds, seconds of processors, peak resident bytes of the process
+# tree's largest process, and standard output.
+Timed = collections.namedtuple("Timed", "seconds processor resident output")
 
 
 def checkpoint(shape, dtype="bf16", layers=None, vocabulary=None):
@@ -47,7 +47,8 @@ def run(*args):
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         sys.exit(f"smelt {' '.join(args)}: exit status {process.returncode}")
-    return Timed(seconds, usage.ru_maxrss * 1024, output)
+    return Timed(seconds, usage.ru_utime + usage.ru_stime,
+                 usage.ru_maxrss * 1024, output)
 
 
 def best(times, measure):

@@ -9,7 +9,7 @@
 
 Both compute in f32 with the same threads. IREE gets static shapes and no mask
 (bert_onnx.py), and the fastest of several sets of options counts; its compiler,
-its runtime and the model come from PyPI into build/benchmarks/venv. Runs of the
+its runtime and the model are installed by pip into build/benchmarks/venv. Runs of the
 two alternate, and the fastest of each counts.
 """
 import argparse

@@ -36,12 +36,13 @@ install_packages() {
     install -y --no-install-recommends "${missing[@]}"
 }
 
-# configure DIR [CMAKE OPTION...]: with clang 22, whatever the default is.
+# configure DIR [CMAKE OPTION...]: with clang 22, whatever the default is. Of
+# what CMake looks for, only what matters is printed.
 configure() {
   local folder=$1
   shift
   say "Configuring $folder"
-  cmake -S . -B "$folder" -G Ninja -DCMAKE_C_COMPILER=clang-22 \
+  cmake -S . -B "$folder" -G Ninja --log-level=NOTICE -DCMAKE_C_COMPILER=clang-22 \
     -DCMAKE_CXX_COMPILER=clang++-22 "$@"
 }
 

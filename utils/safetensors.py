@@ -18,7 +18,10 @@ import sys
 
 assert sys.byteorder == "little"
 
-Tensor = collections.namedtuple("Tensor", "shape values")
+# A dtype is given where the type code of the values doesn't say it: f16 and
+# bf16, as `narrow` makes them.
+Tensor = collections.namedtuple("Tensor", "shape values dtype",
+                                defaults=(None,))
 
 # dtype: array's type code of what is stored.
 CODES = {"F64": "d", "F32": "f", "I64": "q", "I32": "i", "F16": "H",
@@ -35,6 +38,17 @@ def widen(dtype, values):
         return array.array("f", struct.unpack(f"<{len(values)}e",
                                               values.tobytes()))
     return values
+
+
+def narrow(dtype, shape, values):
+    """A tensor to be stored as F32, F16 or BF16; BF16 is cut, not rounded."""
+    if dtype == "F16":
+        values = array.array("H", struct.pack(f"<{len(values)}e", *values))
+    else:
+        values = array.array("f", values)
+    if dtype == "BF16":
+        values = array.array("H", values.tobytes())[1::2]
+    return Tensor(shape, values, dtype)
 
 
 def load(path, names=None):
@@ -63,14 +77,15 @@ def integers(values, shape=None):
 def save(path, tensors):
     """Writes tensors (as `load` returns them) in order."""
     header, offset = {}, 0
-    for name, (shape, values) in tensors.items():
+    for name, (shape, values, dtype) in tensors.items():
         size = len(values) * values.itemsize
-        header[name] = {"dtype": NAMES[values.typecode], "shape": list(shape),
+        header[name] = {"dtype": dtype or NAMES[values.typecode],
+                        "shape": list(shape),
                         "data_offsets": [offset, offset + size]}
         offset += size
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     with open(path, "wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
-        for _, values in tensors.values():
-            file.write(values.tobytes())
+        for tensor in tensors.values():
+            file.write(tensor.values.tobytes())

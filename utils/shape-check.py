@@ -7,12 +7,18 @@
 # ===----------------------------------------------------------------------===//
 """Checks what a reviewer would otherwise say twice; prints every departure.
 
-- a pass has a summary, a description and a test file of its name (without the
-  first word of the flag: `smelt-derive-barriers` has derive-barriers.mlir);
-- an op has a summary and a description with an mlir example, and stands in its
-  dialect's ops.mlir;
-- a source file says its licence and has at most 900 lines;
-- no text marks unfinished work.
+- a pass FuseQKV of include/smelt/Transforms/Graph has its flag's words in
+  lib/Transforms/Graph/FuseQKV.cpp and test/Transforms/Graph/fuse-qkv.mlir, a
+  summary, a description with an example (`before // => after`), an entry on
+  its reference page, and is registered;
+- an op has a summary and a description with an mlir example, stands in its
+  dialect's ops.mlir, and each of its constraints (Cn) in invalid.mlir as a
+  case whose name ends in _cn or goes on after it;
+- a source file names itself and its licence in its first lines, and has at
+  most 900 lines;
+- a file includes headers of the parts below its own alone (ALLOWED);
+- no text marks unfinished work, or names a package registry or a folder of
+  somebody's machine.
 """
 import os
 import re
@@ -23,8 +29,39 @@ import tablegen
 
 MAX_LINES = 900
 SOURCES = (".cpp", ".h", ".td", ".def", ".py", ".sh")
-# In two parts, so that this file passes itself.
-UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
+# A C header wraps it.
+LICENCE = re.compile(
+    r"Part of the Smelt project, under the Apache License v2\.0 with LLVM"
+    r"( Exceptions| +\*\|\n\|\* Exceptions)\..*\n"
+    r"\W*SPDX-License-Identifier: Apache-2\.0 WITH LLVM-exception")
+# What no text may say, and why. In two parts, so that this file passes itself.
+FORBIDDEN = (
+    (re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b"),
+     "marks unfinished work"),
+    (re.compile(r"\bpy" r"pi\b|pythonhosted\.|hugging" r"face\.co\b|"
+                r"crates\." r"io\b|npm" r"js\.|ana" r"conda\.|"
+                r"proxy\.golang\.", re.I),
+     "names a package registry"),
+    (re.compile(r"(?<![\w.$}])/(ho" r"me|ro" r"ot|wo" r"rk)/\w"),
+     "names a folder of one machine"),
+)
+# Which parts of the tree may include headers of which others. The line that
+# begins a file's path decides; phases and edges don't know each other, but for
+# the two that are named.
+ALLOWED = {
+    "Dialect/": ("Dialect/",),
+    "Import/Formats/": (),
+    "Import/Models/": ("Import/Formats/", "Dialect/"),
+    "Target/CPU/": ("abi.h",),
+    "Target/Ingot/": ("Target/CPU/", "Import/Formats/", "Dialect/", "abi.h"),
+    "Transforms/Tile/": ("Conversion/LLMToLinalg/", "Target/CPU/", "Dialect/"),
+    "Transforms/": ("Target/CPU/", "Dialect/"),
+    "Conversion/KernelToVector/": ("Transforms/Vector/LaneTree.h", "Target/CPU/",
+                                   "Dialect/"),
+    "Conversion/": ("Target/CPU/", "Dialect/", "abi.h"),
+    "Reference/": ("Target/Ingot/Recipe.h", "Dialect/"),
+}
+INCLUDE = re.compile(r'^#?include "smelt/([^"]+)"', re.M)
 # Texts that others wrote, or data.
 UNREAD = ("LICENSE", "examples/models/kjv-tiny/heldout.txt",
           "examples/models/kjv-tiny/calibration.txt")
@@ -49,32 +86,47 @@ def read(path):
         return None
 
 
+def readIfThere(path):
+    try:
+        return read(path) or ""
+    except OSError:
+        return ""
+
+
 def checkPasses():
-    tests = {os.path.basename(path)
-             for path in tablegen.find("test/**/*.mlir") +
-             tablegen.find("test/**/*.test")}
-    for _, td in tablegen.passFiles():
+    registered = read("lib/Pipeline/InitAll.cpp") or ""
+    for name, td in tablegen.passFiles():
+        folder = os.path.dirname(td)[len("include/smelt/"):]
+        if f"register{name}Passes();" not in registered:
+            yield f"{td}: lib/Pipeline/InitAll.cpp doesn't register its passes"
+        page = readIfThere(f"docs/Passes/{name}.md")
         for record in tablegen.records(td, "PassBase").values():
-            flag = record["argument"]
-            short = flag.partition("-")[2]
-            names = {f"{name}.{suffix}" for name in (flag, short)
-                     for suffix in ("mlir", "test")}
-            if not names & tests:
-                yield f"{td}: pass {flag} has no test {short}.mlir under test/"
+            flag, short = record["argument"], record["argument"].partition("-")[2]
+            where = f"{td}: pass {flag}"
+            test = f"test/{folder}/{short}.mlir"
+            if not re.search(rf"RUN:.*\b{flag}\b", readIfThere(test)):
+                yield f"{where} has no test {test} that runs it"
+            source = record["!name"]
+            if not any(os.path.exists(os.path.join(tablegen.ROOT, "lib", folder, file))
+                       for file in (f"{source}.cpp",
+                                    f"{source.replace('Convert', '', 1)}.cpp")):
+                yield f"{where} has no lib/{folder}/{source}.cpp"
             for field in ("summary", "description"):
                 if not record[field].strip():
-                    yield f"{td}: pass {flag} has no {field}"
+                    yield f"{where} has no {field}"
+            if not re.search(r"```mlir\n(?:(?!```).)*^ *// =>", record["description"],
+                             re.S | re.M):
+                yield f"{where} shows no example before // => after"
+            if f"### `-{flag}`" not in page:
+                yield f"{where} is not on docs/Passes/{name}.md"
 
 
 def checkOps():
     for name, td in tablegen.dialects():
         dialect = tablegen.dialectName(td)
         test = f"test/Dialect/{name}/ops.mlir"
-        try:
-            text = read(test)
-        except OSError:
-            yield f"{td}: dialect {dialect} has no {test}"
-            continue
+        text = readIfThere(test)
+        invalid = readIfThere(f"test/Dialect/{name}/invalid.mlir")
         for record in tablegen.records(td, "Op").values():
             op = f"{dialect}.{record['opName']}"
             if not record["summary"].strip():
@@ -83,6 +135,11 @@ def checkOps():
                 yield f"{td}: the description of {op} has no mlir example"
             if not re.search(re.escape(op) + r"\b(?!\.)", text):
                 yield f"{test}: doesn't contain {op}"
+            for number in re.findall(r"^\s*- \(C(\d+)\)", record["description"],
+                                     re.M):
+                if f"@{record['opName']}_c{number}" not in invalid:
+                    yield (f"test/Dialect/{name}/invalid.mlir: has no case "
+                           f"@{record['opName']}_c{number}")
 
 
 def checkSources():
@@ -95,16 +152,36 @@ def checkSources():
             lines = text.count("\n")
             if lines > MAX_LINES:
                 yield f"{path}: {lines} lines, expected at most {MAX_LINES}"
-            if "SPDX-License-Identifier" not in text and not path.startswith(
-                    (".ci/", "examples/", "cmake/")):
-                yield f"{path}: has no SPDX-License-Identifier"
+            if not path.startswith((".ci/", "examples/", "cmake/")):
+                head = text[:1000]
+                if f"===- {os.path.basename(path)} - " not in head:
+                    yield f"{path}: doesn't name itself in its first lines"
+                if not LICENCE.search(head):
+                    yield f"{path}: has no licence in whole lines"
         for number, line in enumerate(text.splitlines(), 1):
-            if UNFINISHED.search(line):
-                yield f"{path}:{number}: marks unfinished work"
+            for pattern, why in FORBIDDEN:
+                if pattern.search(line):
+                    yield f"{path}:{number}: {why}"
+
+
+def checkIncludes():
+    for path in trackedFiles():
+        match = re.match(r"(?:lib|include/smelt)/(.*\.(?:h|cpp|td))$", path)
+        if not match:
+            continue
+        part = next((part for part in ALLOWED if match[1].startswith(part)), None)
+        if part is None:
+            continue
+        own = os.path.dirname(match[1]) + "/"
+        for header in INCLUDE.findall(read(path)):
+            if not header.startswith((own, part) if part.count("/") > 1 else own):
+                if not header.startswith(ALLOWED[part]):
+                    yield f"{path}: includes smelt/{header}, which isn't below it"
 
 
 def main():
-    problems = [problem for check in (checkPasses, checkOps, checkSources)
+    problems = [problem for check in (checkPasses, checkOps, checkSources,
+                                                  checkIncludes)
                 for problem in check()]
     for problem in problems:
         print(problem)

@@ -15,6 +15,7 @@
 
 #include "Progress.h"
 #include "Statistics.h"
+#include "smelt/Import/Formats/Output.h"
 #include "smelt/Import/Models/Import.h"
 #include "smelt/InitAll.h"
 #include "smelt/Pipeline/Pipeline.h"
@@ -29,6 +30,7 @@
 #include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/JSON.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/ToolOutputFile.h"
 
@@ -38,6 +40,25 @@ using namespace smelt;
 static bool report(const llvm::Twine &message) {
   llvm::errs() << "smelt compile: " << message << "\n";
   return false;
+}
+
+/// Writes a file, or standard output for "-"; a file that didn't get all of it
+/// is removed.
+static bool writeTo(llvm::StringRef path,
+                    llvm::function_ref<void(llvm::raw_ostream &)> print) {
+  std::string error;
+  auto file = openOutputFile(path, &error);
+  if (!file)
+    return report(error);
+  print(file->os());
+  file->os().flush();
+  if (file->os().has_error()) {
+    error = file->os().error().message();
+    file->os().clear_error();
+    return report("cannot write " + path + ": " + error);
+  }
+  file->keep();
+  return true;
 }
 
 /// Errors of passes and parsers, in the form of our own. The place is named if
@@ -71,6 +92,8 @@ public:
 
 private:
   bool load();
+  bool nameModel();
+  bool checkOutput();
   bool chooseTarget();
   bool chooseLastStage();
   bool runPasses();
@@ -124,6 +147,30 @@ bool Compilation::load() {
   return true;
 }
 
+bool Compilation::nameModel() {
+  auto model = (*module)->getAttrOfType<DictionaryAttr>("llm.model");
+  if (options.name.empty() || !model)
+    return true;
+  const size_t longest = 255;
+  if (options.name.size() > longest || !llvm::json::isUTF8(options.name))
+    return report("expected a name of at most " + llvm::Twine(longest) +
+                  " bytes of UTF-8");
+  NamedAttrList card(model);
+  card.set("name", StringAttr::get(&context, options.name));
+  (*module)->setAttr("llm.model", card.getDictionary(&context));
+  return true;
+}
+
+/// Refuses a place that no ingot can be written to before there is one.
+bool Compilation::checkOutput() {
+  std::string error;
+  if (options.emit != "ingot")
+    return true;
+  if (options.output == "-")
+    return report("an ingot can't go to standard output; name a file with -o");
+  return checkOutputPath(outputPath(), error) || report(error);
+}
+
 /// The target of a module at a later stage is settled; otherwise --mcpu's.
 bool Compilation::chooseTarget() {
   std::string error;
@@ -169,12 +216,8 @@ bool Compilation::dump(const Stage &stage, size_t number) {
   if (std::error_code code =
           llvm::sys::fs::create_directories(options.dumpFolder))
     return report("cannot make " + options.dumpFolder + ": " + code.message());
-  auto file = openOutputFile(path, &error);
-  if (!file)
-    return report(error);
-  (*module)->print(file->os());
-  file->keep();
-  return true;
+  return writeTo(path,
+                 [&](llvm::raw_ostream &stream) { (*module)->print(stream); });
 }
 
 bool Compilation::runPasses() {
@@ -195,24 +238,13 @@ std::string Compilation::outputPath() const {
     return options.output;
   auto model = (*module)->getAttrOfType<DictionaryAttr>("llm.model");
   auto name = model ? model.getAs<StringAttr>("name") : StringAttr();
-  return (name ? name.getValue() : "model").str() + ".ingot";
+  llvm::StringRef file = name ? llvm::sys::path::filename(name.getValue()) : "";
+  return (file.empty() ? "model" : file).str() + ".ingot";
 }
 
 bool Compilation::writeText(llvm::StringRef text) {
-  std::string error;
-  std::string path = options.output.empty() ? "-" : options.output;
-  auto file = openOutputFile(path, &error);
-  if (!file)
-    return report(error);
-  file->os() << text;
-  file->os().flush();
-  if (file->os().has_error()) {
-    error = file->os().error().message();
-    file->os().clear_error();
-    return report("cannot write " + path + ": " + error);
-  }
-  file->keep();
-  return true;
+  return writeTo(options.output.empty() ? "-" : options.output,
+                 [&](llvm::raw_ostream &stream) { stream << text; });
 }
 
 bool Compilation::write() {
@@ -248,8 +280,8 @@ bool Compilation::write() {
 }
 
 bool Compilation::run() {
-  bool isDone =
-      load() && chooseTarget() && chooseLastStage() && runPasses() && write();
+  bool isDone = load() && nameModel() && checkOutput() && chooseTarget() &&
+                chooseLastStage() && runPasses() && write();
   progress.end();
   return isDone;
 }

@@ -165,6 +165,7 @@ static LogicalResult mul(Evaluator &e, MulOp op) {
 }
 
 /// The activation is stored before the product, as without the merge.
+// [doc:reference]
 static LogicalResult glu(Evaluator &e, GluOp op) {
   const Datum &x = e.get(op.getX());
   StringRef name = op.getActivation();
@@ -181,6 +182,7 @@ static LogicalResult glu(Evaluator &e, GluOp op) {
   e.set(op.getResult(), std::move(y));
   return success();
 }
+// [/doc:reference]
 
 static LogicalResult normalize(Evaluator &e, NormalizeOp op) {
   Datum y = e.get(op.getX());

@@ -195,7 +195,7 @@ static void readModel(const Reader &reader, Manifest &manifest) {
   manifest.hidden = reader.integer("hidden", 1, maxDimension);
   manifest.layers = reader.integer("layers", 0, maxCount);
   manifest.context = reader.integer("context", 1, int64_t(1) << 30);
-  manifest.tokenTypes = reader.integer("token_types", 1, maxDimension, 2);
+  manifest.tokenTypes = reader.integer("token_types", 1, maxDimension, 0);
   manifest.dtype = reader.text("dtype", "");
 }
 
@@ -270,6 +270,8 @@ static void checkWhole(const Reader &reader, const Manifest &manifest) {
       reader.fail("inputs", "has '" + input +
                                 "', which this runtime does not know; use a "
                                 "newer runtime");
+  if (manifest.takesInput("types") && manifest.tokenTypes == 0)
+    reader.fail("model.token_types", "is missing, and 'inputs' has 'types'");
   bool isDecoder = manifest.kind == ModelKind::Decoder;
   if (isDecoder && manifest.kvBlockBytes == 0)
     reader.fail("memory.kv.block_bytes", "expects more than 0 for a decoder");

@@ -81,7 +81,7 @@ struct Manifest {
   int64_t hidden = 0;
   int64_t layers = 0;
   int64_t context = 0;
-  int64_t tokenTypes = 0; // token type ids are below this
+  int64_t tokenTypes = 0; // token type ids are below this; 0: none
   std::string dtype;
 
   std::string triple;

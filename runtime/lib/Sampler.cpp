@@ -13,13 +13,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 
 using namespace smelt;
 
 bool Sampler::validate(const SamplerOptions &options, std::string &error) {
   auto expects = [&](const char *name, const char *range, double found) {
-    error = std::string(name) + " expects " + range + ", found " +
-            std::to_string(found);
+    std::ostringstream text;
+    text << name << " expects " << range << ", found " << found;
+    error = text.str();
     return false;
   };
   // Written so that NaN fails every one.

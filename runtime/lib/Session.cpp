@@ -175,7 +175,7 @@ bool Session::check(const Segment *segments, int64_t count,
                 text(manifest().vocabulary);
         return false;
       }
-      if (segment.types &&
+      if (segment.types && manifest().tokenTypes > 0 &&
           (segment.types[i] < 0 || segment.types[i] >= manifest().tokenTypes)) {
         error = "token type " + text(segment.types[i]) +
                 " is out of range: the model has " +

@@ -49,7 +49,8 @@ enum class Rows { None, Last, All };
 struct Segment {
   int64_t slot = 0;
   const int32_t *ids = nullptr;   // [count]
-  const int32_t *types = nullptr; // [count], null: all zero
+  const int32_t *types = nullptr; // [count], null: all zero; not looked at
+                                  // where the model has none
   int64_t count = 0;              // >= 1
   Rows rows = Rows::Last;
 };

@@ -5,16 +5,20 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===----------------------------------------------------------------------===//
-"""Usage: damaged.py checkpoint|ingot WORKFOLDER CHECKPOINT
+"""Usage: damaged.py checkpoint|output|ingot WORKFOLDER CHECKPOINT
 
-Damages a checkpoint, or the ingot made of it and inputs, one way at a time. Each
-time the tool exits with a status of its own (no signal), says why on standard
-error in one paragraph, and leaves neither output nor temporary file behind.
+Damages a checkpoint, or the ingot made of it and inputs, one way at a time, or
+gives the compiler no place for its output. Each time the tool exits with a
+status of its own (no signal), says why on standard error in one paragraph, and
+leaves neither output nor temporary file behind. What else a checkpoint may lie
+about, test/Unit/Import tries.
 """
 import json
 import os
 import re
+import resource
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -75,6 +79,37 @@ def dropTensor(header):
     del header[tensorNames(header)[-1]]
 
 
+def overlapTensors(header):
+    first, second = tensorNames(header)[:2]
+    header[second].update({key: header[first][key]
+                           for key in ("shape", "data_offsets")})
+
+
+def write(path, data):
+    with open(path, "wb") as file:
+        file.write(data)
+
+
+def append(path, data):
+    with open(path, "ab") as file:
+        file.write(data)
+
+
+def insteadOf(path, make):
+    """Makes something else where a file is."""
+    os.remove(path)
+    make(path)
+
+
+def tokenizer(**fields):
+    """An edit that adds a tokenizer.json with these fields, else a sound one."""
+    sound = {"model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2},
+                       "merges": ["a b"]}}
+    sound["model"].update(fields.pop("model", {}))
+    return lambda d: write(f"{d}/tokenizer.json",
+                           json.dumps({**sound, **fields}).encode())
+
+
 # What is wrong with the checkpoint: what to do to its folder.
 CHECKPOINTS = {
     "no config": lambda d: os.remove(f"{d}/config.json"),
@@ -114,6 +149,50 @@ CHECKPOINTS = {
         weights(d), firstTensor(data_offsets=[0, 2 ** 60])),
     "offsets are reversed": lambda d: editHeader(
         weights(d), firstTensor(data_offsets=[64, 0])),
+    "tensors overlap": lambda d: editHeader(weights(d), overlapTensors),
+    "bytes behind the tensors": lambda d: append(weights(d), b"\0" * 64),
+    "weights are integers": lambda d: editHeader(
+        weights(d), firstTensor(dtype="I32")),
+    "weights have 8 bits": lambda d: editHeader(
+        weights(d), firstTensor(dtype="F8_E4M3")),
+    "weights are a folder": lambda d: insteadOf(weights(d), os.mkdir),
+    "weights are a pipe": lambda d: insteadOf(weights(d), os.mkfifo),
+    "header nests deeply": lambda d: write(
+        weights(d), struct.pack("<Q", 50000) + b'{"a":' * 10000),
+    "config is a folder": lambda d: insteadOf(f"{d}/config.json", os.mkdir),
+    "config is a pipe": lambda d: insteadOf(f"{d}/config.json", os.mkfifo),
+    "config nests deeply": lambda d: write(f"{d}/config.json", b"[" * 10 ** 6),
+    "config says it twice": lambda d: write(
+        f"{d}/config.json", b'{"hidden_size": 48, "hidden_size": 64}'),
+    "config has NaN": lambda d: editConfig(d, rms_norm_eps=float("nan")),
+    "generation config is empty": lambda d: write(
+        f"{d}/generation_config.json", b""),
+    "an end token is out of range": lambda d: write(
+        f"{d}/generation_config.json", b'{"eos_token_id": [1, 307]}'),
+    "tokenizer is empty": lambda d: write(f"{d}/tokenizer.json", b""),
+    "tokenizer is a folder": lambda d: os.mkdir(f"{d}/tokenizer.json"),
+    "tokenizer is of no known kind": tokenizer(model={"type": "Oracle"}),
+    "tokenizer gives an id twice": tokenizer(model={"vocab": {"a": 0, "b": 0}}),
+    "tokenizer has a huge id": tokenizer(model={"vocab": {"a": 2 ** 40}}),
+    "tokenizer merges the unknown": tokenizer(model={"merges": ["a c"]}),
+    "tokenizer has no sound regex": tokenizer(pre_tokenizer={
+        "type": "Split", "pattern": {"Regex": "(("}, "behavior": "Isolated"}),
+    "tokenizer adds a token twice": tokenizer(added_tokens=[
+        {"id": 3, "content": "<s>"}, {"id": 3, "content": "</s>"}]),
+    "tokenizer config is broken": lambda d: (
+        tokenizer()(d), write(f"{d}/tokenizer_config.json", b"{")),
+}
+
+# Places that no ingot can be written to, in a folder with a file, a folder and
+# a pipe of these names.
+OUTPUTS = {
+    "a folder": "folder",
+    "a folder, by its slash": "new/",
+    "in no folder": "nowhere/new",
+    "in a file": "file/new",
+    "a pipe": "pipe",
+    "too long": "n" * 300,
+    "standard output": "-",
 }
 
 # What is wrong with the ingot.
@@ -151,17 +230,24 @@ class Checker:
         self.folder = folder
         self.failed = []
 
-    def refused(self, what, args, output):
+    def refused(self, what, args, output, largest=None):
+        def limit():
+            if largest:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+
         before = set(os.listdir(self.folder))
         run = subprocess.run([program(args[0]), *args, "-o", output],
                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE, timeout=120)
+                             stderr=subprocess.PIPE, timeout=120,
+                             preexec_fn=limit)
         text = run.stderr.decode(errors="replace").strip()
         problem = None
         if not 0 < run.returncode < 126:
             problem = f"exit status {run.returncode}"
         elif SANITIZER.search(text):
             problem = "a sanitizer's finding"
+        elif run.stdout:
+            problem = "output"
         elif not text:
             problem = "no message"
         elif len(text.splitlines()) > MAX_LINES:
@@ -170,7 +256,7 @@ class Checker:
             problem = ("left behind "
                        f"{sorted(set(os.listdir(self.folder)) - before)}")
         print(f"{what}: {problem or 'refused'}: "
-              f"{text.splitlines()[0] if text else ''}")
+              f"{text.splitlines()[-1] if text else ''}")
         if problem:
             self.failed.append(what)
 
@@ -185,6 +271,47 @@ def damageCheckpoint(checker, checkpoint):
         checker.refused(what, ["compile", damaged], output)
     checker.refused("no such folder", [
         "compile", os.path.join(checker.folder, "nowhere")], output)
+
+
+def damageOutput(checker, checkpoint):
+    folder = checker.folder
+    os.mkdir(f"{folder}/folder")
+    os.mkfifo(f"{folder}/pipe")
+    write(f"{folder}/file", b"before")
+    for what, name in OUTPUTS.items():
+        checker.refused(what, ["compile", checkpoint],
+                        name if name == "-" else os.path.join(folder, name))
+    # As on a full disk, at the start, among the weights, and at the end.
+    smelt("compile", checkpoint, "-o", f"{folder}/whole")
+    size = os.path.getsize(f"{folder}/whole")
+    for largest in (1, 4096, 40000, size // 2, size - 5000, size - 1):
+        checker.refused(f"a disk of {largest} bytes", ["compile", checkpoint],
+                        f"{folder}/file", largest)
+    with open(f"{folder}/file", "rb") as file:
+        if file.read() != b"before":
+            checker.failed.append("the old file has changed")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        stopWhileWriting(checker, checkpoint, number)
+
+
+def stopWhileWriting(checker, checkpoint, number):
+    """Sends a signal as soon as there is a new file: it becomes whole or goes."""
+    output = os.path.join(checker.folder, "stopped")
+    before = set(os.listdir(checker.folder))
+    run = subprocess.Popen([program("compile"), "compile", checkpoint, "-q",
+                            "-o", output])
+    while run.poll() is None:
+        if set(os.listdir(checker.folder)) != before:
+            run.send_signal(number)
+            break
+    status = run.wait()
+    left = set(os.listdir(checker.folder)) - before
+    print(f"stopped by {number.name}: status {status}, left {sorted(left)}")
+    if left - {"stopped"} or (not status and not left):
+        checker.failed.append(f"stopped by {number.name}")
+    if os.path.exists(output):
+        smelt("inspect", "--verify", output)
+        os.remove(output)
 
 
 def damageIngot(checker, checkpoint):
@@ -211,8 +338,8 @@ def main():
     shutil.rmtree(work, ignore_errors=True)
     os.makedirs(work)
     checker = Checker(work)
-    {"checkpoint": damageCheckpoint, "ingot": damageIngot}[what](
-        checker, checkpoint)
+    {"checkpoint": damageCheckpoint, "output": damageOutput,
+     "ingot": damageIngot}[what](checker, checkpoint)
     if checker.failed:
         sys.exit("not refused properly: " + "; ".join(checker.failed))
 

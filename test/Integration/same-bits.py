@@ -7,9 +7,10 @@
 # ===----------------------------------------------------------------------===//
 """Usage: same-bits.py WORKFOLDER INGOT GOLDEN
 
-Runs a decoder on the golden's text (or prompt), or an encoder on the golden's
-batch, in many ways that must all give the same bits: with 1, 2 and 3 threads,
-in chunks of several sizes, and with sequences alone or sharing steps.
+Runs a decoder on the golden's text (or prompt, repeated until it takes three
+blocks of the KV cache), or an encoder on the golden's batch, in many ways that
+must all give the same bits: with 1, 2 and 3 threads, in chunks of several
+sizes, and with sequences alone or sharing steps.
 """
 import os
 import sys
@@ -18,7 +19,15 @@ import safetensors
 from smelt import smelt
 
 THREADS = (1, 2, 3)
-CHUNKS = (1, 7, 63, 64, 65)
+CHUNKS = (1, 3, 7, 63, 64, 65)
+LENGTH = 150  # a block of the KV cache is 64 positions
+# How sequences 0, 1 and 2 share steps: tokens of a step that each one takes,
+# all of them where it is None.
+COMPANY = {
+    "a token of each in a step": (1, 1, 1),
+    "prompts beside tokens": (1, 7, 70),
+    "all in one step": (None, None, None),
+}
 
 
 class Runner:
@@ -71,34 +80,25 @@ def checkDecoder(run, ids):
                    alone(ids, "--chunk", str(chunk), "-t", threads).values,
                    whole.values)
 
-    # Three sequences of other lengths, one token of each in every step.
-    parts = [ids[:9], ids[9:23], ids[23:24]]
-    order = sorted((position, sequence)
-                   for sequence, part in enumerate(parts)
-                   for position in range(len(part)))
-    together = run({
-        "prompt_ids": safetensors.integers(
-            parts[sequence][position] for position, sequence in order),
-        "sequence_ids": safetensors.integers(
-            sequence for _, sequence in order),
-        "step_ids": safetensors.integers(position for position, _ in order),
-    }, "-t", "2")["logits"]
-    # The same three, all in one step.
-    packed = run({
-        "prompt_ids": safetensors.integers(sum(parts, [])),
-        "sequence_ids": safetensors.integers(
-            sequence for sequence, part in enumerate(parts) for _ in part),
-        "step_ids": safetensors.integers([0] * sum(map(len, parts))),
-    }, "-t", "2")["logits"]
-    first = 0
-    for sequence, part in enumerate(parts):
-        expected = alone(part, "-t", "1").values
-        mine = [i for i, (_, other) in enumerate(order) if other == sequence]
-        expectSame(f"sequence {sequence} decoded beside others",
-                   rows(together, mine), expected)
-        expectSame(f"sequence {sequence} packed in one step with others",
-                   rows(packed, range(first, first + len(part))), expected)
-        first += len(part)
+    # The first two sequences end behind a block of the KV cache.
+    parts = [ids[:67], ids[67:-1], ids[-1:]]
+    expected = [alone(part, "-t", "1").values for part in parts]
+    for what, sizes in COMPANY.items():
+        order = sorted((position // size if size else 0, sequence, position)
+                       for sequence, size in enumerate(sizes)
+                       for position in range(len(parts[sequence])))
+        together = run({
+            "prompt_ids": safetensors.integers(
+                parts[sequence][position] for _, sequence, position in order),
+            "sequence_ids": safetensors.integers(
+                sequence for _, sequence, _ in order),
+            "step_ids": safetensors.integers(step for step, _, _ in order),
+        }, "-t", "2")["logits"]
+        for sequence in range(len(parts)):
+            mine = [i for i, (_, other, _) in enumerate(order)
+                    if other == sequence]
+            expectSame(f"sequence {sequence}, {what}", rows(together, mine),
+                       expected[sequence])
 
 
 def checkEncoder(run, batch):
@@ -128,8 +128,8 @@ def main():
         checkEncoder(run, {name: golden[name] for name in (
             "input_ids", "attention_mask", "token_type_ids")})
     else:
-        ids = golden.get("text_ids") or golden["prompt_ids"]
-        checkDecoder(run, list(ids.values))
+        ids = list((golden.get("text_ids") or golden["prompt_ids"]).values)
+        checkDecoder(run, (ids * -(-LENGTH // len(ids)))[:LENGTH])
 
 
 if __name__ == "__main__":

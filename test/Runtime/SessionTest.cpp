@@ -166,6 +166,25 @@ TEST(Session, RefusedStepsChangeNothing) {
   refuse({}, "without sequences");
 }
 
+TEST(Session, RefusesTypesThatTheModelHasNot) {
+  auto manifest = toy::encoderManifest();
+  manifest["model"]["token_types"] = 1;
+  std::string error;
+  auto session = Session::create(toy::open(manifest), {1, 0, 1}, error);
+  ASSERT_TRUE(session) << error;
+  const int32_t ids[] = {3, 4}, zeros[] = {0, 0}, ones[] = {0, 1},
+                negative[] = {-1, 0};
+  Segment segment{0, ids, zeros, 2, Rows::All};
+  EXPECT_TRUE(session->step(&segment, 1, error)) << error;
+  for (const int32_t *types : {ones, negative}) {
+    segment.types = types;
+    error.clear();
+    EXPECT_FALSE(session->step(&segment, 1, error));
+    EXPECT_NE(error.find("is out of range: the model has 1"), std::string::npos)
+        << error;
+  }
+}
+
 TEST(Session, RefusesOptionsBeyondTheModel) {
   auto model = toy::open(toy::decoderManifest());
   for (SessionOptions options :

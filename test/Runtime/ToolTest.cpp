@@ -246,6 +246,33 @@ TEST(Tool, RunStreamsText) {
   EXPECT_NE(first.out, smeltTool(seeded + "2").out);
 }
 
+TEST(Tool, TokenizesWithAnIngot) {
+  Json manifest = toy::decoderManifest();
+  // Nothing is executed: an ingot for another processor will do.
+  manifest["target"]["triple"] = "pdp11-unknown-linux-gnu";
+  manifest["target"]["features"] = {"fpp"};
+  toy::TempFile model(ingot(manifest, true)),
+      lines("{\"text\": \"In the beginning\"}\n"
+            "{\"text\": \"God\", \"pair\": \"said\"}\n"
+            "{\"bytes\": \"c3a9ff\"}\n{\"ids\": [5, 6]}\n");
+  Output run = smeltTool("tokenize " + model.path() + " < " + lines.path());
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_EQ(std::count(run.out.begin(), run.out.end(), '\n'), 4);
+  Output other =
+      smeltTool("tokenize " SMELT_TOY_TOKENIZER " < " + lines.path());
+  EXPECT_EQ(run.out, other.out) << other.err;
+
+  toy::writeFile(model.path(), ingot(toy::decoderManifest(), false));
+  run = smeltTool("tokenize " + model.path() + " < " + lines.path());
+  EXPECT_EQ(run.code, 1);
+  EXPECT_NE(run.err.find("has no tokenizer"), std::string::npos) << run.err;
+  std::string damaged = toy::readFile(model.path());
+  toy::writeFile(model.path(), damaged.substr(0, damaged.size() - 1));
+  run = smeltTool("tokenize " + model.path() + " < " + lines.path());
+  EXPECT_EQ(run.code, 1);
+  EXPECT_NE(run.err.find("incomplete or damaged"), std::string::npos);
+}
+
 TEST(Tool, ExampleStreamsAndStops) {
   toy::TempFile model(ingot(toy::decoderManifest(), true));
   Output run = shell(SMELT_STREAM " " + model.path() + " 'In the beginning' 3");
@@ -343,6 +370,19 @@ TEST(Tool, SaysWhatIsWrong) {
             "this model takes token ids only: its checkpoint had no "
             "tokenizer.json"},
            {"run " + decoder.path() + " -t 0", 2, "--threads"},
+           {"run " + decoder.path() + " -n -2", 2, "--predict"},
+           {"run " + decoder.path() + " --temp -1", 2, "--temp"},
+           {"run " + decoder.path() + " --temp hot", 2, "--temp"},
+           {"run " + decoder.path() + " --top-k -1", 2, "--top-k"},
+           {"run " + decoder.path() + " --top-p 1.5", 2, "--top-p"},
+           {"run " + decoder.path() + " --min-p 2", 2, "--min-p"},
+           {"run " + decoder.path() + " --repeat-penalty 0", 2,
+            "--repeat-penalty"},
+           {"run " + decoder.path() + " --repeat-last-n -1", 2,
+            "--repeat-last-n"},
+           {"run " + decoder.path() + " --seed -2", 2, "--seed"},
+           {"run " + decoder.path() + " --seed 9999999999999999999999", 2,
+            "--seed"},
            {"run " + decoder.path() + " -c 201 -p x", 1,
             "context of 201 tokens, expected 1 to the model's 200"},
            {"logits " + decoder.path() + " --ids 1,2048", 1,
@@ -377,8 +417,8 @@ TEST(Tool, SaysWhatIsWrong) {
 }
 
 TEST(Tool, HelpHasExamples) {
-  for (const char *command :
-       {"run", "embed", "bench", "inspect", "logits", "generate-ids"}) {
+  for (const char *command : {"run", "embed", "bench", "inspect", "logits",
+                              "generate-ids", "tokenize"}) {
     Output run = smeltTool(std::string(command) + " --help");
     EXPECT_EQ(run.code, 0);
     EXPECT_NE(run.out.find(std::string("  smelt ") + command + " model.ingot"),

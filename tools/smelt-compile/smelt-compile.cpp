@@ -10,9 +10,12 @@
 //===----------------------------------------------------------------------===//
 #include "smelt/Pipeline/Compile.h"
 #include "smelt/Pipeline/Pipeline.h"
+#include "smelt/Tokenizer.h"
 
 #include <CLI/CLI.hpp>
 #include <csignal>
+#include <filesystem>
+#include <iostream>
 
 static const char *const examples = R"(
 Examples:
@@ -24,25 +27,50 @@ Examples:
       prints the model after the graph passes
   smelt compile graph.mlir -o kjv.ingot
       goes on from there
+
+Exit status: 0 for success, 1 for a failure that standard error describes,
+2 for a wrong command line. A failure leaves no output file behind, and one
+that was there before as it was.
 )";
 
+/// Whether an ingot of the model will have a tokenizer that can be used, or
+/// none: better said now than when it is run.
+static bool checkTokenizer(const smelt::CompileOptions &options) {
+  std::filesystem::path file(options.input);
+  file /= "tokenizer.json";
+  std::error_code failure;
+  if (options.emit != "ingot" || !std::filesystem::exists(file, failure))
+    return true;
+  std::string error;
+  if (smelt::Tokenizer::load(options.input, error))
+    return true;
+  std::cerr << "smelt compile: " << error
+            << "; without the file the ingot takes token ids only\n";
+  return false;
+}
+
 int main(int argc, char **argv) {
-  // A file that may not grow is an error to report, not a reason to die.
+  // A file that may not grow and a pipe that nobody reads are errors to report.
   std::signal(SIGXFSZ, SIG_IGN);
+  std::signal(SIGPIPE, SIG_IGN);
 
   smelt::CompileOptions options;
   CLI::App app("Compiles a language model to an ingot: machine code, weights "
                "and tokenizer in one file.",
                "smelt compile");
   app.footer(examples);
+  app.set_version_flag("--version", "smelt " SMELT_VERSION);
   app.add_option("model", options.input,
                  "folder of a checkpoint, or a file of IR at any stage")
       ->required()
       ->type_name("DIR|FILE.mlir");
   app.add_option("-o,--output", options.output,
                  "file to write (default: the model's name with .ingot; - is "
-                 "standard output)")
+                 "standard output, for anything but an ingot)")
       ->type_name("FILE");
+  app.add_option("--name", options.name,
+                 "what to call the model (default: as the checkpoint's folder)")
+      ->type_name("NAME");
   app.add_option("--dtype", options.dtype,
                  "what inputs of linear layers and the KV cache are rounded to "
                  "(default: as the checkpoint)")
@@ -92,5 +120,5 @@ int main(int argc, char **argv) {
   }
   if (!options.lastStage.empty())
     options.emit = "mlir";
-  return smelt::compile(options) ? 0 : 1;
+  return checkTokenizer(options) && smelt::compile(options) ? 0 : 1;
 }

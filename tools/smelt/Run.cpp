@@ -86,31 +86,35 @@ void smelt::addRunCommand(CLI::App &app, std::function<int()> &action) {
 
   // Where a flag is absent, the model's recommendation stands.
   auto sampling = [&](const char *name, auto SamplerOptions::*member,
-                      const char *what) {
+                      double low, double high, const char *what) {
     using Value = std::decay_t<decltype(SamplerOptions().*member)>;
-    command->add_option_function<Value>(
-        name,
-        [=](const Value &value) {
-          options->overrides.push_back(
-              [=](SamplerOptions &target) { target.*member = value; });
-        },
-        what);
+    command
+        ->add_option_function<Value>(
+            name,
+            [=](const Value &value) {
+              options->overrides.push_back(
+                  [=](SamplerOptions &target) { target.*member = value; });
+            },
+            what)
+        ->check(CLI::Range(Value(low), Value(high)));
   };
-  sampling("--temp", &SamplerOptions::temperature,
+  sampling("--temp", &SamplerOptions::temperature, 0, 1e6,
            "Temperature; 0: the most probable token (default: 0.8)");
-  sampling("--top-k", &SamplerOptions::topK,
+  sampling("--top-k", &SamplerOptions::topK, 0, 1 << 28,
            "Keep the K most probable; 0: all (default: 40)");
-  sampling("--top-p", &SamplerOptions::topP,
+  sampling("--top-p", &SamplerOptions::topP, 0, 1,
            "Keep the fewest of this probability; 1: all (default: 0.95)");
-  sampling("--min-p", &SamplerOptions::minP,
+  sampling("--min-p", &SamplerOptions::minP, 0, 1,
            "Keep those this probable beside the first; 0: all (default: 0.05)");
-  sampling("--repeat-penalty", &SamplerOptions::repeatPenalty,
+  sampling("--repeat-penalty", &SamplerOptions::repeatPenalty, 1e-6, 1e6,
            "Divide logits of recent tokens; 1: don't (default: 1)");
-  sampling("--repeat-last-n", &SamplerOptions::repeatLastN,
+  sampling("--repeat-last-n", &SamplerOptions::repeatLastN, 0, 1 << 20,
            "Tokens that count as recent (default: 64)");
-  command->add_option("-s,--seed", options->seed,
-                      "Of the random numbers; -1: another each time "
-                      "(default: -1)");
+  command
+      ->add_option("-s,--seed", options->seed,
+                   "Of the random numbers; -1: another each time "
+                   "(default: -1)")
+      ->check(CLI::Range(int64_t(-1), INT64_MAX - 1));
   command->add_flag("--ignore-eos", options->generate.ignoreEos,
                     "Go on past end tokens");
   command->add_flag("-q,--quiet", options->quiet, "No summary of the speed");

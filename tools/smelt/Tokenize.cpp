@@ -17,7 +17,9 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Commands.h"
+#include "Ingot.h"
 #include "smelt/Tokenizer.h"
+#include "smelt/abi.h"
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -25,33 +27,35 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
-#include <sstream>
 
 using namespace smelt;
 using Json = nlohmann::json;
 
-/// Reads a whole file; nothing where it can't be read.
-static std::optional<std::string> readFile(const std::filesystem::path &path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream content;
-  if (!file || !(content << file.rdbuf()))
-    return std::nullopt;
-  return content.str();
+static bool isIngot(const std::filesystem::path &path) {
+  char magic[sizeof(SMELT_INGOT_MAGIC) - 1] = {};
+  std::error_code failure;
+  return std::filesystem::is_regular_file(path, failure) &&
+         std::ifstream(path, std::ios::binary).read(magic, sizeof(magic)) &&
+         std::string_view(magic, sizeof(magic)) == SMELT_INGOT_MAGIC;
 }
 
-/// The tokenizer of a checkpoint's folder.
+/// The tokenizer of an ingot, of a checkpoint's folder, or a tokenizer.json. An
+/// ingot for another processor will do: none of its code is executed.
 static std::unique_ptr<Tokenizer> loadTokenizer(const std::string &model,
                                                 std::string &error) {
-  std::filesystem::path folder(model);
-  std::optional<std::string> text = readFile(folder / "tokenizer.json");
-  if (!text) {
-    error = "'" + model + "': expected a folder with a tokenizer.json";
+  if (!isIngot(model))
+    return Tokenizer::load(model, error);
+  std::unique_ptr<Ingot> ingot = Ingot::open(model, error);
+  if (!ingot)
+    return nullptr;
+  std::string_view text = ingot->section("tokenizer.json");
+  if (text.empty()) {
+    error = "'" + model +
+            "' has no tokenizer: its checkpoint had no tokenizer.json";
     return nullptr;
   }
-  std::optional<std::string> config =
-      readFile(folder / "tokenizer_config.json");
   std::unique_ptr<Tokenizer> tokenizer =
-      Tokenizer::parse(*text, config.value_or(""), error);
+      Tokenizer::parse(text, ingot->section("tokenizer_config.json"), error);
   if (!tokenizer)
     error = "'" + model + "': " + error;
   return tokenizer;
@@ -176,12 +180,17 @@ void smelt::addTokenizeCommand(CLI::App &app, std::function<int()> &action) {
   auto options = std::make_shared<Options>();
   CLI::App *command = app.add_subcommand(
       "tokenize", "Turn lines of JSON with texts into ids and back");
-  command->add_option("MODEL", options->model, "Folder with a tokenizer.json")
+  command
+      ->add_option("MODEL", options->model,
+                   "An ingot, a checkpoint's folder, or a tokenizer.json")
       ->required();
   CLI::Option *maxLength = command->add_option(
       "--max-length", options->maxLength,
       "Truncate to this many ids, special tokens included; 0: don't truncate "
       "(default: what tokenizer.json says)");
+  command->footer("Examples:\n"
+                  "  smelt tokenize model.ingot <<< '{\"text\": \"Hi\"}'\n"
+                  "  smelt tokenize CHECKPOINT < texts.jsonl");
   command->callback([=, &action] {
     action = [=] {
       EncodeOptions encode;

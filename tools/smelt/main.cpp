@@ -45,7 +45,9 @@ int main(int argc, char **argv) {
   app.footer("Examples:\n"
              "  smelt compile CHECKPOINT -o model.ingot\n"
              "  smelt run model.ingot -p \"Once upon a time\" -n 64\n"
-             "  smelt COMMAND --help");
+             "  smelt COMMAND --help\n\n"
+             "Exit status: 0 for success, 1 for a failure that standard error "
+             "describes,\n2 for a wrong command line.");
   std::function<int()> action;
   app.add_subcommand("compile", "Compile a checkpoint into an ingot");
   smelt::addRunCommand(app, action);

@@ -16,6 +16,7 @@ namespace smelt {
 struct CompileOptions {
   std::string input;  // a checkpoint's folder, or a file of IR at any stage
   std::string output; // "-" is standard output; empty chooses NAME.ingot
+  std::string name;   // of the model; empty: the checkpoint's folder's
   std::string dtype;  // f32, bf16, or empty: as the checkpoint says
   std::string mcpu;   // host, a target record or a processor; empty: host
   std::string emit = "ingot"; // mlir, llvm, asm, obj, shared or ingot

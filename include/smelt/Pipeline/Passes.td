@@ -16,8 +16,9 @@ def SetStage : Pass<"smelt-set-stage", "::mlir::ModuleOp"> {
     knows where to continue.
 
     ```mlir
-    module attributes {llm.stage = "graph"}
-    // becomes, with stage=quantize,
+    module attributes {llm.stage = "graph"} {
+    }
+    // => stage=quantize
     module attributes {llm.stage = "quantize"}
     ```
   }];

@@ -1,7 +1,7 @@
 //===- ConvertLLMToLinalg.cpp - llm to linalg and kernel --------*- C++ -*-===//
 //
-// Part of the Smelt project, under the Apache License v2.0 with LLVM
-// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
@@ -573,6 +573,7 @@ struct LowerRopeTable : OpRewritePattern<llm::RopeTableOp> {
   }
 };
 
+// [doc:lowering]
 struct LowerRotate : OpRewritePattern<llm::RotateOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(llm::RotateOp op,
@@ -584,6 +585,7 @@ struct LowerRotate : OpRewritePattern<llm::RotateOp> {
     return success();
   }
 };
+// [/doc:lowering]
 
 /// The pools and the block table behind a handle, which the conversion of the
 /// function's signature left as a cast.

@@ -7,6 +7,7 @@
 #include "smelt/Import/Formats/Safetensors.h"
 
 #include "smelt/Import/Formats/Json.h"
+#include "smelt/Import/Formats/Output.h"
 
 #include <nlohmann/json.hpp>
 
@@ -363,6 +364,8 @@ bool smelt::writeSafetensors(const std::string &path,
     error = "cannot write '" + path + "': " + error;
     return false;
   }
+  if (!checkOutputPath(path, error))
+    return false;
   std::string temporary = path + ".tmp-XXXXXX";
   int fd = mkostemp(temporary.data(), O_CLOEXEC);
   auto fail = [&] {

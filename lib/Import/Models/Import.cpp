@@ -101,6 +101,8 @@ static NamedAttrList modelCard(Builder &builder, const Family &family,
   card.append("hidden", integer("hidden_size"));
   card.append("layers", integer("num_hidden_layers"));
   card.append("context", integer("max_position_embeddings"));
+  if (config.has("type_vocab_size"))
+    card.append("token_types", integer("type_vocab_size"));
   card.append("dtype", builder.getStringAttr(
                            compute == ComputeType::BF16 ? "bf16" : "f32"));
   return card;

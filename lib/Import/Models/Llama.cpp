@@ -31,9 +31,11 @@ static constexpr Field kFields[] = {
     {"num_hidden_layers", FieldKind::Integer, nullptr, 1, 4096},
     {"num_attention_heads", FieldKind::Integer, nullptr, 1, 1 << 16},
     {"num_key_value_heads", FieldKind::Integer, "null", 1, 1 << 16},
+    // [doc:fields]
     {"head_dim", FieldKind::Integer, "null", 2, 1 << 14},
     {"max_position_embeddings", FieldKind::Integer, nullptr, 1, 1 << 30},
     {"rms_norm_eps", FieldKind::Number, "1e-6", 1e-20, 1},
+    // [/doc:fields]
     {"hidden_act", FieldKind::Text, "\"silu\""},
     {"tie_word_embeddings", FieldKind::Flag, "false"},
     {"attention_bias", FieldKind::Flag, "false"},
@@ -61,6 +63,7 @@ static constexpr TensorRow kTensors[] = {
     {"layers.#.norm1", "model.layers.#.input_layernorm.weight", "hidden_size"},
     {"layers.#.q", ATTENTION "q_proj.weight", kQuerySize, "hidden_size",
      nullptr, "qkv"},
+    // [doc:tensors]
     {"layers.#.k", ATTENTION "k_proj.weight", kKeySize, "hidden_size", nullptr,
      "qkv"},
     {"layers.#.v", ATTENTION "v_proj.weight", kKeySize, "hidden_size", nullptr,
@@ -70,6 +73,7 @@ static constexpr TensorRow kTensors[] = {
      "attention_bias", "qkv_bias"},
     {"layers.#.k_bias", ATTENTION "k_proj.bias", kKeySize, nullptr,
      "attention_bias", "qkv_bias"},
+    // [/doc:tensors]
     {"layers.#.v_bias", ATTENTION "v_proj.bias", kKeySize, nullptr,
      "attention_bias", "qkv_bias"},
     {"layers.#.o_bias", ATTENTION "o_proj.bias", "hidden_size", nullptr,

@@ -34,10 +34,12 @@ using namespace smelt;
 
 // clang-format off
 static constexpr TargetRecord records[] = {
+  // [doc:targets]
   // name          triple       cpu          LLVM features  executed features       bits regs  n  rows cols fma    f16c   dot    rungs         prefetch
   {"avx512-bf16", SMELT_LINUX, "x86-64-v4", "+avx512bf16", SMELT_V4 ",avx512bf16", 512, 32,   32, 6,   4,   true,  true,  true,  {1, 2, 4, 8}, 2048},
   {"avx512",      SMELT_LINUX, "x86-64-v4", "",            SMELT_V4,               512, 32,   32, 6,   4,   true,  true,  false, {1, 2, 4, 8}, 2048},
   {"avx2",        SMELT_LINUX, "x86-64-v3", "",            SMELT_V3,               256, 16,   32, 6,   2,   true,  true,  false, {1, 2, 4, 8}, 2048},
+  // [/doc:targets]
   {"generic",     SMELT_LINUX, "x86-64",    "",            "",                     128, 16,   32, 6,   2,   false, false, false, {1, 2, 4, 8}, 2048},
 };
 // clang-format on

@@ -54,7 +54,7 @@ public:
     return file.append(data, bytes);
   }
 
-  std::vector<SectionInfo> sections;
+  std::vector<WrittenSection> sections;
 
 private:
   OutputFile &file;

@@ -69,9 +69,9 @@ static Json paramsOf(ModuleOp module) {
   return params;
 }
 
-static Json sectionsOf(const std::vector<SectionInfo> &sections) {
+static Json sectionsOf(const std::vector<WrittenSection> &sections) {
   Json result = Json::array();
-  for (const SectionInfo &section : sections) {
+  for (const WrittenSection &section : sections) {
     char hash[17];
     std::snprintf(hash, sizeof(hash), "%016llx",
                   static_cast<unsigned long long>(section.hash));
@@ -85,7 +85,7 @@ static Json sectionsOf(const std::vector<SectionInfo> &sections) {
 
 bool smelt::makeManifest(ModuleOp module, const TargetRecord &target,
                          const IngotOptions &options,
-                         const std::vector<SectionInfo> &sections,
+                         const std::vector<WrittenSection> &sections,
                          std::string &json, std::string &error) {
   Json attributes = Json::object();
   for (StringRef name : {"llm.model", "llm.interface", "llm.memory"}) {
@@ -120,7 +120,7 @@ bool smelt::makeManifest(ModuleOp module, const TargetRecord &target,
   for (StringRef feature : target.runtimeFeatureList())
     features.push_back(feature.str());
   uint64_t weightBytes = 0;
-  for (const SectionInfo &section : sections)
+  for (const WrittenSection &section : sections)
     if (section.name == "weights")
       weightBytes = section.size;
 

@@ -14,7 +14,8 @@
 
 namespace smelt {
 
-struct SectionInfo {
+/// What the manifest says of a section.
+struct WrittenSection {
   std::string name;
   uint64_t offset, size; // bytes from the start of the file
   uint64_t hash;         // XXH3_64bits
@@ -24,8 +25,8 @@ struct SectionInfo {
 /// False, and a message in `error`, if the stages left something out.
 bool makeManifest(mlir::ModuleOp module, const TargetRecord &target,
                   const IngotOptions &options,
-                  const std::vector<SectionInfo> &sections, std::string &json,
-                  std::string &error);
+                  const std::vector<WrittenSection> &sections,
+                  std::string &json, std::string &error);
 
 } // namespace smelt
 

@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "OutputFile.h"
 
+#include "smelt/Import/Formats/Output.h"
+
 #include "llvm/Support/Signals.h"
 #include <algorithm>
 #include <cerrno>
@@ -17,6 +19,8 @@ using namespace smelt;
 
 OutputFile::OutputFile(std::string path, std::string &error)
     : path(std::move(path)), temporary(this->path + ".XXXXXX"), error(error) {
+  if (!checkOutputPath(this->path, error))
+    return;
   descriptor = mkstemp(temporary.data());
   if (descriptor < 0) {
     fail("create");

@@ -20,6 +20,7 @@ using namespace smelt;
 using namespace smelt::llm;
 
 namespace {
+// [doc:pattern]
 struct FuseAdd : OpRewritePattern<AddOp> {
   using OpRewritePattern::OpRewritePattern;
 
@@ -42,7 +43,9 @@ struct FuseAdd : OpRewritePattern<AddOp> {
         add, "expects a linear without residual that nobody else reads");
   }
 };
+// [/doc:pattern]
 
+// [doc:pass]
 struct FuseResidual : smelt::impl::FuseResidualBase<FuseResidual> {
   LogicalResult initialize(MLIRContext *context) override {
     RewritePatternSet set(context);
@@ -56,4 +59,5 @@ struct FuseResidual : smelt::impl::FuseResidualBase<FuseResidual> {
   }
   FrozenRewritePatternSet patterns;
 };
+// [/doc:pass]
 } // namespace

@@ -54,6 +54,10 @@ public:
   static std::unique_ptr<Tokenizer> parse(std::string_view tokenizerJson,
                                           std::string_view tokenizerConfigJson,
                                           std::string &error);
+  /// Reads tokenizer.json, or that of a folder, and the tokenizer_config.json
+  /// beside it if there is one. The message names the file.
+  static std::unique_ptr<Tokenizer> load(const std::string &path,
+                                         std::string &error);
   ~Tokenizer();
   Tokenizer(const Tokenizer &) = delete;
   Tokenizer &operator=(const Tokenizer &) = delete;

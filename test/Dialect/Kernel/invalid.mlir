@@ -93,3 +93,34 @@ func.func @transpose_c1(%x: memref<?x8xf32>, %o: memref<7x?xf32>) {
   kernel.transpose ins(%x : memref<?x8xf32>) outs(%o : memref<7x?xf32>)
   return
 }
+
+// -----
+
+func.func @cached_attention_c1(%q: memref<?x12xf32>, %i: memref<?xi32>, %k: memref<6x?x4x8x64xf32>,
+                               %v: memref<6x?x4x64x8xf32>, %t: memref<?x?xi32>, %o: memref<?x12xf32>) {
+  %c0 = arith.constant 0 : index
+  // expected-error @+1 {{'kernel.cached_attention' op expects columns of q (12) to be a multiple of 8, group * head size}}
+  kernel.cached_attention ins(%q, %i, %i : memref<?x12xf32>, memref<?xi32>)
+      over %k, %v[%c0, %c0] by %t : memref<6x?x4x8x64xf32>, memref<6x?x4x64x8xf32>, memref<?x?xi32>
+      outs(%o : memref<?x12xf32>) {group = 1 : i64, scale = 0.5 : f32}
+  return
+}
+
+// -----
+
+func.func @attention_c1(%q: memref<?x48xf32>, %kt: memref<40x?xf32>, %v: memref<?x48xf32>,
+                        %i: memref<?xi32>, %o: memref<?x48xf32>) {
+  // expected-error @+1 {{'kernel.attention' op expects rows of k_t (40) to equal columns of v (48)}}
+  kernel.attention ins(%q, %kt, %v, %i, %i : memref<?x48xf32>, memref<40x?xf32>, memref<?x48xf32>, memref<?xi32>)
+      outs(%o : memref<?x48xf32>) {group = 1 : i64, size = 12 : i64, scale = 0.5 : f32}
+  return
+}
+
+// -----
+
+func.func @attention_group(%q: memref<?x48xf32>, %kt: memref<48x?xf32>, %i: memref<?xi32>) {
+  // expected-error @+1 {{'kernel.attention' op expects a positive group and a positive size}}
+  kernel.attention ins(%q, %kt, %q, %i, %i : memref<?x48xf32>, memref<48x?xf32>, memref<?x48xf32>, memref<?xi32>)
+      outs(%q : memref<?x48xf32>) {group = 1 : i64, size = 0 : i64, scale = 0.5 : f32}
+  return
+}

@@ -119,6 +119,22 @@ func.func @rms_norm_c1(%x: tensor<?x8xf32>, %w: tensor<4xf32>) -> tensor<?x8xf32
 
 // -----
 
+func.func @rms_norm_c2(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  // expected-error @+1 {{'llm.rms_norm' op expects a finite eps of at least 0}}
+  %0 = llm.rms_norm %x {eps = 0x7FC00000 : f32} : tensor<?x8xf32>
+  return %0 : tensor<?x8xf32>
+}
+
+// -----
+
+func.func @layer_norm_c1(%x: tensor<?x8xf32>, %w: tensor<4xf32>) -> tensor<?x8xf32> {
+  // expected-error @+1 {{'llm.layer_norm' op expects size of weight (4) to equal columns of x (8)}}
+  %0 = llm.layer_norm %x, %w, %w {eps = 1.0e-6 : f32} : tensor<?x8xf32>, tensor<4xf32>
+  return %0 : tensor<?x8xf32>
+}
+
+// -----
+
 func.func @layer_norm_c2(%x: tensor<?x8xf32>, %w: tensor<8xf32>) -> tensor<?x8xf32> {
   // expected-error @+1 {{'llm.layer_norm' op expects a finite eps of at least 0}}
   %0 = llm.layer_norm %x, %w, %w {eps = -1.0 : f32} : tensor<?x8xf32>, tensor<8xf32>
@@ -127,11 +143,13 @@ func.func @layer_norm_c2(%x: tensor<?x8xf32>, %w: tensor<8xf32>) -> tensor<?x8xf
 
 // -----
 
+// [doc:invalid]
 func.func @glu_c1(%x: tensor<?x7xf32>) -> tensor<?x3xf32> {
   // expected-error @+1 {{'llm.glu' op expects an even number of columns, got 7}}
   %0 = llm.glu %x {activation = "silu"} : tensor<?x7xf32>
   return %0 : tensor<?x3xf32>
 }
+// [/doc:invalid]
 
 // -----
 

@@ -39,7 +39,7 @@ def readParams(path, checkpoint):
                 if file not in files:
                     files[file] = safetensors.load(
                         os.path.join(checkpoint, file))
-                shape, values = files[file][name]
+                shape, values, _ = files[file][name]
                 width = shape[1] if len(shape) > 1 else 1
                 rows += [values[i:i + width]
                          for i in range(0, len(values), width)]

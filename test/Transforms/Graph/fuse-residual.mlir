@@ -21,6 +21,7 @@ func.func @fuse_residual_parallel(%x: tensor<?x8xf32>, %h: tensor<?x16xf32>, %w:
   return %y : tensor<?x8xf32>
 }
 
+// [doc:negative-test]
 // CHECK-LABEL: @negative_fuse_residual_sum_and_linear_are_read
 // CHECK: llm.add
 func.func @negative_fuse_residual_sum_and_linear_are_read(%x: tensor<?x8xf32>, %h: tensor<?x16xf32>, %w: tensor<8x16xf32>) -> (tensor<?x8xf32>, tensor<?x8xf32>) {
@@ -28,6 +29,7 @@ func.func @negative_fuse_residual_sum_and_linear_are_read(%x: tensor<?x8xf32>, %
   %y = llm.add %x, %d : tensor<?x8xf32>
   return %y, %d : tensor<?x8xf32>, tensor<?x8xf32>
 }
+// [/doc:negative-test]
 
 // CHECK-LABEL: @negative_fuse_residual_twice
 // CHECK: %[[Y:.+]] = llm.linear %arg1, %arg2 residual %arg0

@@ -13,6 +13,8 @@
 #include <csignal>
 #include <random>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 using namespace smelt;
 using smelt::test::TemporaryFolder;
@@ -319,6 +321,34 @@ std::string shard(const std::string &name) {
                       "\": {\"dtype\": \"I8\", \"shape\": [3], "
                       "\"data_offsets\": [0, 3]}}",
                   3);
+}
+
+TEST(Safetensors, ReplacesFilesOnly) {
+  TemporaryFolder folder;
+  std::string pipe = folder.path("pipe"), link = folder.path("link");
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  ASSERT_EQ(symlink(pipe.c_str(), link.c_str()), 0);
+  struct {
+    std::string path;
+    const char *message;
+  } cases[] = {
+      {pipe, "found a device or pipe"},
+      {link, "found a device or pipe"},
+      {folder.path(""), "found a folder"},
+      {folder.path("none/x"), "No such file or directory"},
+      {pipe + "/x", "Not a directory"},
+      {"", "expected the name of a file"},
+  };
+  for (const auto &c : cases) {
+    std::string error;
+    EXPECT_FALSE(writeSafetensors(c.path, {}, error)) << c.path;
+    EXPECT_NE(error.find("cannot write '" + c.path + "': "), std::string::npos)
+        << error;
+    EXPECT_NE(error.find(c.message), std::string::npos) << error;
+  }
+  struct stat info;
+  ASSERT_EQ(lstat(pipe.c_str(), &info), 0);
+  EXPECT_TRUE(S_ISFIFO(info.st_mode));
 }
 
 TEST(Checkpoint, FindsTensorsInShards) {

@@ -16,20 +16,23 @@ def ConvertCheckToSCF : Pass<"convert-check-to-scf", "::mlir::ModuleOp"> {
     `memref.load` or `vector.extract`.
 
     ```mlir
-    check.expect_eq %a, %b : tensor<4xi32>
-    ```
-    becomes
-    ```mlir
+    func.func @f(%a: tensor<4xi32>, %b: tensor<4xi32>) {
+      check.expect_eq %a, %b : tensor<4xi32>
+      return
+    }
+    // =>
     scf.for %i = %c0 to %c4 step %c1 {
       %x = tensor.extract %a[%i] : tensor<4xi32>
       %y = tensor.extract %b[%i] : tensor<4xi32>
       %good = arith.cmpi eq, %x, %y : i32
+      %true = arith.constant true
       %bad = arith.xori %good, %true : i1
       scf.if %bad {
-        // prints place, index, %x and %y
-        func.call @exit(%c1_i32) : (i32) -> ()
-      }
-    }
+        vector.print str "check.expect_eq in line 2 failed: elements differ\0A"
+        vector.print %i : index
+        vector.print %x : i32
+        vector.print %y : i32
+        func.call @exit(...) : (i32) -> ()
     ```
     Printing needs MLIR's runner libraries, and `exit` the C library.
   }];

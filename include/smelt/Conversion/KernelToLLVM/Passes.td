@@ -17,15 +17,17 @@ def ConvertKernelToLLVM : Pass<"convert-kernel-to-llvm"> {
     barrier orders must not be marked `noalias` in arguments.
 
     ```mlir
-    kernel.barrier %thread of %step
-    ```
-    becomes
-    ```mlir
+    func.func @f(%thread: index, %step: !llvm.ptr) {
+      kernel.barrier %thread of %step
+      return
+    }
+    // =>
+    %t = builtin.unrealized_conversion_cast %thread : index to i64
     %0 = llvm.getelementptr %step[184] : (!llvm.ptr) -> !llvm.ptr, i8
     %barrier = llvm.load %0 : !llvm.ptr -> !llvm.ptr
     %1 = llvm.getelementptr %step[192] : (!llvm.ptr) -> !llvm.ptr, i8
     %context = llvm.load %1 : !llvm.ptr -> !llvm.ptr
-    llvm.call %barrier(%context, %thread) : !llvm.ptr, (!llvm.ptr, i64) -> ()
+    llvm.call %barrier(%context, %t) : !llvm.ptr, (!llvm.ptr, i64) -> ()
     ```
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
@@ -42,17 +44,20 @@ def EmitEntryPoint : Pass<"smelt-emit-entry-point", "::mlir::ModuleOp"> {
     internal.
 
     ```mlir
-    llvm.func @step(...) attributes {smelt.signature = [{input = "ids", type = memref<?xi32>}, ...]}
-    ```
-    gets
-    ```mlir
-    llvm.func @smelt_step(%step: !llvm.ptr, %thread: i64, %nthreads: i64) {
-      %0 = llvm.getelementptr %step[24] : (!llvm.ptr) -> !llvm.ptr, i8
-      %ids = llvm.load %0 : !llvm.ptr -> !llvm.ptr
-      ...
-      llvm.call @step(%ids, %ids, %zero, %tokens, %one, ...)
+    llvm.func @step(%ids: !llvm.ptr, %aligned: !llvm.ptr, %offset: i64, %size: i64, %stride: i64,
+                    %w: !llvm.ptr, %w1: !llvm.ptr, %w2: i64, %w3: i64, %w4: i64,
+                    %arena: !llvm.ptr, %a1: !llvm.ptr, %a2: i64, %a3: i64, %a4: i64,
+                    %tokens: i64, %thread: i64, %nthreads: i64, %step: !llvm.ptr)
+        attributes {smelt.signature = [{input = "ids", type = memref<?xi32>} ]} {
       llvm.return
     }
+    // =>
+    llvm.func internal @step(
+    llvm.func @smelt_step(%s: !llvm.ptr, %t: i64, %n: i64) {
+      %field = llvm.getelementptr %s[24] : (!llvm.ptr) -> !llvm.ptr, i8
+      %i = llvm.load %field : !llvm.ptr -> !llvm.ptr
+      llvm.call @step(%i, %i, ..., %t, %n, %s) : ...
+      llvm.return
     ```
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];

@@ -17,18 +17,21 @@ def ConvertKernelToVector : Pass<"convert-kernel-to-vector", "::mlir::func::Func
     size and over positions are sequential, so that a row's bits don't depend
     on the rows around it.
 
-    Before:
     ```mlir
-      kernel.matmul ins(%a, %w : memref<2x64xf32>, memref<1x64x32x1xf32>)
-          outs(%c : memref<2x32xf32>) {format = #llm.format<f32>}
-    ```
-    After:
-    ```mlir
-      %r:8 = scf.for %k = %c0 to %c64 step %c1 iter_args(...) -> (vector<8xf32>, ...) {
-        %w0 = vector.load %w[%k, %c0] : vector<8xf32>
-        %a0 = memref.load %a[%c0, %k]
-        %b0 = vector.broadcast %a0 : f32 to vector<8xf32>
-        %s0 = vector.fma %b0, %w0, %acc0 : vector<8xf32>
+    module attributes {llm.target = "avx2"} {
+      func.func @f(%a: memref<2x64xf32>, %w: memref<1x64x32x1xf32>, %c: memref<2x32xf32>) {
+        kernel.matmul ins(%a, %w : memref<2x64xf32>, memref<1x64x32x1xf32>)
+            outs(%c : memref<2x32xf32>) {format = #llm.format<f32>}
+        return
+      }
+    }
+    // =>
+    scf.for %k = ... iter_args(%acc = %zero, ...) -> (vector<8xf32>, ...) {
+      %w0 = vector.load ...[%k, ...] : memref<64x32xf32>, vector<8xf32>
+      %a0 = memref.load %a[..., %k] : memref<2x64xf32>
+      %b0 = vector.broadcast %a0 : f32 to vector<8xf32>
+      %s0 = math.fma %b0, %w0, %acc : vector<8xf32>
+    vector.store ...
     ```
   }];
   let dependentDialects = [

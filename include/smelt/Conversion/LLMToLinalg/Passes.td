@@ -17,18 +17,20 @@ def ConvertLLMToLinalg : Pass<"convert-llm-to-linalg", "::mlir::ModuleOp"> {
     buffers in their packed shape; the KV handle becomes two pools and a block
     table.
 
-    Before:
     ```mlir
+    llm.param @w : tensor<64x64xf32> from
+        [[#llm.source<"w", file = "f", offset = 0, type = tensor<64x64xf32>>]]
+        format <f32> layout <panel, n = 32, k = 1>
     func.func private @f(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
       %w = llm.get_param @w : tensor<64x64xf32>
       %y = llm.linear %x, %w {compute = f32} : tensor<?x64xf32>, tensor<64x64xf32>
       return %y : tensor<?x64xf32>
     }
-    ```
-    After:
-    ```mlir
-      %w = kernel.param @w : memref<2x64x32x1xf32>
-      %y = kernel.matmul ins(%x, %w : ...) outs(%e : tensor<?x64xf32>) {format = #llm.format<f32>} -> tensor<?x64xf32>
+    // =>
+    %w = kernel.param @w : memref<2x64x32x1xf32>
+    %e = tensor.empty(...) : tensor<?x64xf32>
+    %y = kernel.matmul ins(%x, %w : tensor<?x64xf32>, memref<2x64x32x1xf32>)
+        outs(%e : tensor<?x64xf32>) {format = #llm.format<f32>} -> tensor<?x64xf32>
     ```
   }];
   let dependentDialects = [

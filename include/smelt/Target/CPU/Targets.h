@@ -30,6 +30,7 @@ class Type;
 
 namespace smelt {
 
+// [doc:target-record]
 /// Everything that differs between CPU targets.
 struct TargetRecord {
   llvm::StringLiteral name;   // the value of llm.target, and the ingot's isa
@@ -48,6 +49,7 @@ struct TargetRecord {
   bool hasBF16Dot;          // f32 += bf16 * bf16 + bf16 * bf16
   int64_t decodeRungs[4];   // token counts with a function of their own
   int64_t prefetchDistance; // bytes ahead in the weights from 2 tokens on
+  // [/doc:target-record]
 
   /// Elements of 32 bits in a vector register.
   int64_t lanes() const { return vectorBits / 32; }

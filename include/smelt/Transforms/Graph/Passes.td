@@ -18,8 +18,11 @@ def FoldRope : Pass<"llm-fold-rope"> {
     function: after CSE all layers of one kind share it.
 
     ```mlir
-    %y = llm.rope %x, %positions {base = 1.0e4 : f64, heads = 2 : i64}
-        : tensor<?x8xf32>, tensor<?xi32>
+    func.func @f(%x: tensor<?x8xf32>, %positions: tensor<?xi32>) -> tensor<?x8xf32> {
+      %y = llm.rope %x, %positions {base = 1.0e4 : f64, heads = 2 : i64}
+          : tensor<?x8xf32>, tensor<?xi32>
+      return %y : tensor<?x8xf32>
+    }
     // =>
     %f = arith.constant dense<[1.000000e+00, 0.00999999977]> : tensor<2xf32>
     %cos, %sin = llm.rope_table %positions, %f : tensor<?xi32>, tensor<2xf32>
@@ -36,12 +39,22 @@ def FuseGateUp : Pass<"llm-fuse-gate-up", "::mlir::ModuleOp"> {
     both or neither have a bias, and nobody else reads them or their params.
 
     ```mlir
-    %g = llm.linear %x, %gate {compute = f32} : tensor<?x8xf32>, tensor<16x8xf32>
-    %a = llm.silu %g : tensor<?x16xf32>
-    %u = llm.linear %x, %up {compute = f32} : tensor<?x8xf32>, tensor<16x8xf32>
-    %y = llm.mul %a, %u : tensor<?x16xf32>
+    llm.param @gate : tensor<16x8xf32> from
+        [[#llm.source<"gate", file = "f", offset = 0, type = tensor<16x8xf32>>]]
+    llm.param @up : tensor<16x8xf32> from
+        [[#llm.source<"up", file = "f", offset = 512, type = tensor<16x8xf32>>]]
+    func.func @f(%x: tensor<?x8xf32>) -> tensor<?x16xf32> {
+      %gate = llm.get_param @gate : tensor<16x8xf32>
+      %up = llm.get_param @up : tensor<16x8xf32>
+      %g = llm.linear %x, %gate {compute = f32} : tensor<?x8xf32>, tensor<16x8xf32>
+      %a = llm.silu %g : tensor<?x16xf32>
+      %u = llm.linear %x, %up {compute = f32} : tensor<?x8xf32>, tensor<16x8xf32>
+      %y = llm.mul %a, %u : tensor<?x16xf32>
+      return %y : tensor<?x16xf32>
+    }
     // =>
-    %w = llm.get_param @gate_up : tensor<32x8xf32>   // concat of gate and up
+    llm.param @gate_up : tensor<32x8xf32> from ... recipe [#llm.concat<parts = 2>]
+    %w = llm.get_param @gate_up : tensor<32x8xf32>
     %m = llm.linear %x, %w {compute = f32} : tensor<?x8xf32>, tensor<32x8xf32>
     %y = llm.glu %m {activation = "silu"} : tensor<?x32xf32>
     ```
@@ -57,10 +70,20 @@ def FuseQKV : Pass<"llm-fuse-qkv", "::mlir::ModuleOp"> {
     read as well, or whose recipes can't be stacked, stay.
 
     ```mlir
-    %q = llm.linear %x, %wq {compute = f32} : tensor<?x8xf32>, tensor<8x8xf32>
-    %k = llm.linear %x, %wk {compute = f32} : tensor<?x8xf32>, tensor<4x8xf32>
+    llm.param @q : tensor<8x8xf32> from
+        [[#llm.source<"q", file = "f", offset = 0, type = tensor<8x8xf32>>]]
+    llm.param @k : tensor<4x8xf32> from
+        [[#llm.source<"k", file = "f", offset = 256, type = tensor<4x8xf32>>]]
+    func.func @f(%x: tensor<?x8xf32>) -> (tensor<?x8xf32>, tensor<?x4xf32>) {
+      %wq = llm.get_param @q : tensor<8x8xf32>
+      %wk = llm.get_param @k : tensor<4x8xf32>
+      %q = llm.linear %x, %wq {compute = f32} : tensor<?x8xf32>, tensor<8x8xf32>
+      %k = llm.linear %x, %wk {compute = f32} : tensor<?x8xf32>, tensor<4x8xf32>
+      return %q, %k : tensor<?x8xf32>, tensor<?x4xf32>
+    }
     // =>
-    %w = llm.get_param @qk : tensor<12x8xf32>   // concat of q and k
+    llm.param @qk : tensor<12x8xf32> from ... recipe [#llm.concat<parts = 2>]
+    %w = llm.get_param @qk : tensor<12x8xf32>
     %y = llm.linear %x, %w {compute = f32} : tensor<?x8xf32>, tensor<12x8xf32>
     %m = tensor.dim %y, %c0 : tensor<?x12xf32>
     %q = tensor.extract_slice %y[0, 0] [%m, 8] [1, 1] : tensor<?x12xf32> to tensor<?x8xf32>
@@ -79,11 +102,16 @@ def FuseResidual : Pass<"llm-fuse-residual"> {
     Applies where nobody else reads the linear's result.
 
     ```mlir
-    %d = llm.linear %h, %w {compute = f32} : tensor<?x16xf32>, tensor<8x16xf32>
-    %y = llm.add %x, %d : tensor<?x8xf32>
+    func.func @f(%x: tensor<?x8xf32>, %h: tensor<?x16xf32>, %w: tensor<8x16xf32>)
+        -> tensor<?x8xf32> {
+      %d = llm.linear %h, %w {compute = f32} : tensor<?x16xf32>, tensor<8x16xf32>
+      %y = llm.add %x, %d : tensor<?x8xf32>
+      return %y : tensor<?x8xf32>
+    }
     // =>
     %y = llm.linear %h, %w residual %x {compute = f32}
         : tensor<?x16xf32>, tensor<8x16xf32> residual tensor<?x8xf32>
+    return %y : tensor<?x8xf32>
     ```
 
     The sum is rounded as before: `llm.linear` adds its terms one after the
@@ -100,11 +128,22 @@ def FoldNormWeights : Pass<"llm-fold-norm-weights", "::mlir::ModuleOp"> {
     change the numbers, and a tied table is also read as an embedding.
 
     ```mlir
-    llm.param @w : tensor<16x8xf32> from [[#w]]
-    %n = llm.rms_norm %x weight %g {eps = 1.0e-5 : f32} : tensor<?x8xf32> weight tensor<8xf32>
+    llm.param @w : tensor<16x8xf32> from
+        [[#llm.source<"w", file = "f", offset = 0, type = tensor<16x8xf32>>]]
+    llm.param @g : tensor<8xf32> from
+        [[#llm.source<"g", file = "f", offset = 512, type = tensor<8xf32>>]]
+    func.func @f(%x: tensor<?x8xf32>) -> tensor<?x16xf32> {
+      %w = llm.get_param @w : tensor<16x8xf32>
+      %g = llm.get_param @g : tensor<8xf32>
+      %n = llm.rms_norm %x weight %g {eps = 1.0 : f32} : tensor<?x8xf32> weight tensor<8xf32>
+      %y = llm.linear %n, %w {compute = f32} : tensor<?x8xf32>, tensor<16x8xf32>
+      return %y : tensor<?x16xf32>
+    }
     // =>
-    llm.param @w : tensor<16x8xf32> from [[#w, #g]] recipe [#llm.scale_columns<by = 1>]
-    %n = llm.rms_norm %x {eps = 1.0e-5 : f32} : tensor<?x8xf32>
+    llm.param @w : tensor<16x8xf32> from
+        [[#llm.source<"w", ...>, #llm.source<"g", ...>]] recipe [#llm.scale_columns<by = 1>]
+    %n = llm.rms_norm %x {eps = 1.000000e+00 : f32} : tensor<?x8xf32>
+    %y = llm.linear %n, ...
     ```
   }];
 }
@@ -119,18 +158,26 @@ def OutlineLayer : Pass<"llm-outline-layer", "::mlir::ModuleOp"> {
     residual stream) its results.
 
     ```mlir
-    llm.param @layers.0.w : tensor<8x8xf32> from [[#a]]
-    llm.param @layers.1.w : tensor<8x8xf32> from [[#b]]
-    %w0 = llm.get_param @layers.0.w : tensor<8x8xf32>
-    %y = llm.linear %x, %w0 {compute = f32} : tensor<?x8xf32>, tensor<8x8xf32>
-    %w1 = llm.get_param @layers.1.w : tensor<8x8xf32>
-    %z = llm.linear %y, %w1 {compute = f32} : tensor<?x8xf32>, tensor<8x8xf32>
-    // =>
-    llm.param @layers.w : tensor<8x8xf32> from [[#a], [#b]]
-    %z = scf.for %layer = %c0 to %c2 step %c1 iter_args(%s = %x) -> tensor<?x8xf32> {
-      %t = func.call @layers(%layer, %s) : (index, tensor<?x8xf32>) -> tensor<?x8xf32>
-      scf.yield %t : tensor<?x8xf32>
+    llm.param @layers.0.w : tensor<8x8xf32> from
+        [[#llm.source<"0.w", file = "f", offset = 0, type = tensor<8x8xf32>>]]
+    llm.param @layers.1.w : tensor<8x8xf32> from
+        [[#llm.source<"1.w", file = "f", offset = 256, type = tensor<8x8xf32>>]]
+    func.func @step(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+      %w0 = llm.get_param @layers.0.w : tensor<8x8xf32>
+      %y = llm.linear %x, %w0 {compute = f32} : tensor<?x8xf32>, tensor<8x8xf32>
+      %w1 = llm.get_param @layers.1.w : tensor<8x8xf32>
+      %z = llm.linear %y, %w1 {compute = f32} : tensor<?x8xf32>, tensor<8x8xf32>
+      return %z : tensor<?x8xf32>
     }
+    // =>
+    llm.param @layers.w : tensor<8x8xf32> from
+        [[#llm.source<"0.w", ...>], [#llm.source<"1.w", ...>]]
+    func.func @step(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+      %z = scf.for %layer = %c0 to %c2 step %c1 iter_args(%s = %x) -> (tensor<?x8xf32>) {
+        %t = func.call @layers(%layer, %s) : (index, tensor<?x8xf32>) -> tensor<?x8xf32>
+        scf.yield %t : tensor<?x8xf32>
+    func.func private @layers(
+      llm.get_param @layers.w[...] : tensor<8x8xf32>
     ```
 
     Layers of two alternating kinds become two functions (`@layers`,
@@ -149,13 +196,18 @@ def GatherEarly : Pass<"llm-gather-early"> {
     operand alone: linears without a residual, norms, activations.
 
     ```mlir
-    %n = llm.rms_norm %x weight %g {eps = 1.0e-5 : f32} : tensor<?x8xf32> weight tensor<8xf32>
-    %h = llm.linear %n, %w {compute = f32} : tensor<?x8xf32>, tensor<99x8xf32>
-    %y = llm.gather_rows %h, %rows : tensor<?x99xf32>, tensor<?xi32>
+    func.func @f(%x: tensor<?x8xf32>, %g: tensor<8xf32>, %w: tensor<99x8xf32>,
+                 %rows: tensor<?xi32>) -> tensor<?x99xf32> {
+      %n = llm.rms_norm %x weight %g {eps = 1.0 : f32} : tensor<?x8xf32> weight tensor<8xf32>
+      %h = llm.linear %n, %w {compute = f32} : tensor<?x8xf32>, tensor<99x8xf32>
+      %y = llm.gather_rows %h, %rows : tensor<?x99xf32>, tensor<?xi32>
+      return %y : tensor<?x99xf32>
+    }
     // =>
     %r = llm.gather_rows %x, %rows : tensor<?x8xf32>, tensor<?xi32>
-    %n = llm.rms_norm %r weight %g {eps = 1.0e-5 : f32} : tensor<?x8xf32> weight tensor<8xf32>
+    %n = llm.rms_norm %r weight %g ...
     %y = llm.linear %n, %w {compute = f32} : tensor<?x8xf32>, tensor<99x8xf32>
+    return %y : tensor<?x99xf32>
     ```
 
     It stops where two streams meet (a residual, `llm.add`) and at results
@@ -171,12 +223,19 @@ def PrintGraphStats : Pass<"llm-print-graph-stats", "::mlir::ModuleOp"> {
     layer and in total, to the standard error stream. Changes nothing, so that
     it can stand before and after any pass.
 
-    ```
-    a step of 1 tokens, 1 rows of output
-    step                    4 ops            880 weight bytes              176 flops
-    layers                 33 ops          12576 weight bytes             6144 flops
-    total                  37 ops          13456 weight bytes             6320 flops
-    biggest: llm.linear @layers.gate_up, 27 % of the bytes
+    ```mlir
+    llm.param @w : tensor<8x16xbf16> from
+        [[#llm.source<"w", file = "f", offset = 0, type = tensor<8x16xbf16>>]]
+    func.func @step(%x: tensor<?x16xf32>) -> tensor<?x8xf32> {
+      %w = llm.get_param @w : tensor<8x16xbf16>
+      %y = llm.linear %x, %w {compute = f32} : tensor<?x16xf32>, tensor<8x16xbf16>
+      return %y : tensor<?x8xf32>
+    }
+    // => tokens=4
+    // a step of 4 tokens, 1 rows of output
+    // step                    1 ops            256 weight bytes             1024 flops
+    // total                   1 ops            256 weight bytes             1024 flops
+    // biggest: llm.linear @w, 100 % of the bytes
     ```
   }];
   let options = [

@@ -19,14 +19,26 @@ def AlignGlu : Pass<"llm-align-glu", "::mlir::ModuleOp"> {
     columns, the result of the glu is cut back (the added ones are zero).
 
     ```mlir
-    %w = llm.get_param @w : tensor<80x16xf32>      // concat<parts = 2>
-    %y = llm.linear %x, %w ...                     // 80 columns
-    %z = llm.glu %y {activation = "silu"}          // 40 columns
-    // becomes, with panels of 32 rows,
-    %w = llm.get_param @w : tensor<128x16xf32>     // concat<parts = 2, align = 32>
-    %y = llm.linear %x, %w ...                     // 128 columns
-    %g = llm.glu %y {activation = "silu"}          // 64 columns
-    %z = tensor.extract_slice %g[0, 0] [%m, 40] [1, 1]
+    module attributes {llm.target = "generic"} {
+      llm.param @w : tensor<80x16xf32> from
+          [[#llm.source<"gate", file = "f", offset = 0, type = tensor<40x16xf32>>,
+            #llm.source<"up", file = "f", offset = 2560, type = tensor<40x16xf32>>]]
+          recipe [#llm.concat<parts = 2>]
+      func.func @f(%x: tensor<?x16xf32>) -> tensor<?x40xf32> {
+        %w = llm.get_param @w : tensor<80x16xf32>
+        %y = llm.linear %x, %w {compute = f32} : tensor<?x16xf32>, tensor<80x16xf32>
+        %z = llm.glu %y {activation = "silu"} : tensor<?x80xf32>
+        return %z : tensor<?x40xf32>
+      }
+    }
+    // =>
+    llm.param @w : tensor<128x16xf32> from ... recipe [#llm.concat<parts = 2, align = 32>]
+    %w = llm.get_param @w : tensor<128x16xf32>
+    %y = llm.linear %x, %w {compute = f32} : tensor<?x16xf32>, tensor<128x16xf32>
+    %g = llm.glu %y {activation = "silu"} : tensor<?x128xf32>
+    %m = tensor.dim %g, ...
+    %z = tensor.extract_slice %g[0, 0] [%m, 40] [1, 1] : tensor<?x64xf32> to tensor<?x40xf32>
+    return %z : tensor<?x40xf32>
     ```
   }];
   let dependentDialects = ["::mlir::tensor::TensorDialect",
@@ -40,10 +52,17 @@ def AssignLayouts : Pass<"llm-assign-layouts", "::mlir::ModuleOp"> {
     if it is an embedding's table too; everything else is stored in rows.
 
     ```mlir
-    llm.param @w : tensor<64x16xbf16> from [[...]] format <bf16>
-    // becomes, if an llm.linear reads it,
-    llm.param @w : tensor<64x16xbf16> from [[...]] format <bf16>
-        layout <panel, n = 32, k = 2>
+    module attributes {llm.target = "generic"} {
+      llm.param @w : tensor<64x16xbf16> from
+          [[#llm.source<"w", file = "f", offset = 0, type = tensor<64x16xbf16>>]] format <bf16>
+      func.func @f(%x: tensor<?x16xf32>) -> tensor<?x64xf32> {
+        %w = llm.get_param @w : tensor<64x16xbf16>
+        %y = llm.linear %x, %w {compute = bf16} : tensor<?x16xf32>, tensor<64x16xbf16>
+        return %y : tensor<?x64xf32>
+      }
+    }
+    // =>
+    llm.param @w : tensor<64x16xbf16> from ... format <bf16> layout <panel, n = 32, k = 2>
     ```
   }];
 }
@@ -58,13 +77,18 @@ def AssignOffsets : Pass<"llm-assign-offsets", "::mlir::ModuleOp"> {
     the bytes of one layer. Everything is aligned to 64 bytes.
 
     ```mlir
-    llm.param @layers.w : tensor<8x4xf32> from [[...], [...]]   // 128 bytes
-    llm.param @layers.b : tensor<8xf32> from [[...], [...]]     // 32 bytes
-    llm.param @norm : tensor<4xf32> from [[...]]
-    // becomes
-    llm.param @layers.w : tensor<8x4xf32> from [[...], [...]] at 64 stride 192
-    llm.param @layers.b : tensor<8xf32> from [[...], [...]] at 192 stride 192
-    llm.param @norm : tensor<4xf32> from [[...]] at 0 stride 64
+    llm.param @layers.w : tensor<8x4xf32> from // 128 bytes
+        [[#llm.source<"0.w", file = "f", offset = 0, type = tensor<8x4xf32>>],
+         [#llm.source<"1.w", file = "f", offset = 128, type = tensor<8x4xf32>>]]
+    llm.param @layers.b : tensor<8xf32> from // 32 bytes
+        [[#llm.source<"0.b", file = "f", offset = 256, type = tensor<8xf32>>],
+         [#llm.source<"1.b", file = "f", offset = 288, type = tensor<8xf32>>]]
+    llm.param @norm : tensor<4xf32> from
+        [[#llm.source<"norm", file = "f", offset = 320, type = tensor<4xf32>>]]
+    // =>
+    llm.param @layers.w : tensor<8x4xf32> from ... at 64 stride 192
+    llm.param @layers.b : tensor<8xf32> from ... at 192 stride 192
+    llm.param @norm : tensor<4xf32> from ... at 0 stride 64
     ```
   }];
 }
@@ -80,13 +104,17 @@ def RecordInterface : Pass<"llm-record-interface", "::mlir::ModuleOp"> {
     floating-point operations, two for each multiply-add of the linears.
 
     ```mlir
-    func.func @step(%ids: tensor<?xi32> {llm.input = "ids"}, ...)
-        -> (tensor<?x9xf32> {llm.output = "logits"})
-    // adds to the module
-    llm.interface = {
-        inputs = ["ids"],
-        outputs = [{name = "logits", rows = "rows", width = 9 : i64} ],
-        kv_block_bytes = 0 : i64, step_bytes = 320 : i64, flops_per_token = 72 : i64}
+    llm.param @w : tensor<9x4xf32> from
+        [[#llm.source<"w", file = "f", offset = 0, type = tensor<9x4xf32>>]] format <f32>
+    func.func @step(%x: tensor<?x4xf32> {llm.input = "ids"})
+        -> (tensor<?x9xf32> {llm.output = "logits"}) {
+      %w = llm.get_param @w : tensor<9x4xf32>
+      %y = llm.linear %x, %w {compute = f32} : tensor<?x4xf32>, tensor<9x4xf32>
+      return %y : tensor<?x9xf32>
+    }
+    // =>
+    llm.interface = {flops_per_token = 72 : i64, inputs = ["ids"], kv_block_bytes = 0 : i64,
+        outputs = [{name = "logits", rows = "rows", width = 9 : i64...], step_bytes = 144 : i64}
     ```
   }];
 }

@@ -29,11 +29,16 @@ def PlanMemory : Pass<"smelt-plan-memory", "::mlir::ModuleOp"> {
     and buffers without use go away.
 
     ```mlir
-    %m = memref.dim %ids, %c0 : memref<?xi32>
-    %x = memref.alloc(%m) : memref<?x48xf32>
-    ```
-    becomes
-    ```mlir
+    func.func @f(%ids: memref<?xi32>, %v: f32) {
+      %c0 = arith.constant 0 : index
+      %m = memref.dim %ids, %c0 : memref<?xi32>
+      %x = memref.alloc(%m) : memref<?x48xf32>
+      memref.store %v, %x[%c0, %c0] : memref<?x48xf32>
+      return
+    }
+    // =>
+    llm.memory = {bytes = 0 : i64, per_thread = 0 : i64, per_token = 192 : i64,
+                  per_token_thread = 0 : i64}
     %x = memref.alloc(%m) {smelt.offset = array<i64: 0, 0>} : memref<?x48xf32>
     ```
 
@@ -50,6 +55,16 @@ def CheckBuffers : Pass<"smelt-check-buffers", "::mlir::ModuleOp"> {
     `memref.alloca` of a static size up to 16 KiB: the values of a register
     tile. Everything else is an error that says where the buffer comes from and
     what to do.
+
+    ```mlir
+    func.func @f() {
+      %x = memref.alloc() : memref<4xf32>
+      return
+    }
+    // =>
+    // error: 'memref.alloc' op has no place in the memory plan
+    // note: run smelt-plan-memory after the last pass that allocates
+    ```
   }];
 }
 
@@ -64,14 +79,25 @@ def DeriveBarriers : Pass<"smelt-derive-barriers", "::mlir::ModuleOp"> {
     accesses of their previous iteration.
 
     ```mlir
-    scf.forall (%t) in (%n) { /* writes %x */ }
-    scf.forall (%t) in (%n) { /* reads %x */ }
-    ```
-    becomes
-    ```mlir
-    scf.forall (%t) in (%n) { /* writes %x */ }
+    func.func @f(%x: memref<8xf32>, %v: f32) {
+      %c0 = arith.constant 0 : index
+      %n = kernel.num_threads
+      scf.forall (%t) in (%n) {
+        memref.store %v, %x[%t] : memref<8xf32>
+      }
+      scf.forall (%t) in (%n) {
+        %y = memref.load %x[%c0] : memref<8xf32>
+      }
+      return
+    }
+    // =>
+    scf.forall (...) in (%n) {
+      memref.store %v, ...
+    }
     kernel.barrier
-    scf.forall (%t) in (%n) { /* reads %x */ }
+    scf.forall (...) in (%n) {
+      %y = memref.load ...
+    }
     ```
 
     Outside of `scf.forall` all threads do the same, so nothing may be written
@@ -93,19 +119,19 @@ def SPMD : Pass<"smelt-spmd", "::mlir::ModuleOp"> {
     `smelt.signature` of each public function, for smelt-emit-entry-point.
 
     ```mlir
-    func.func @f(%x: memref<4xf32>) {
+    func.func @f(%x: memref<4xf32>, %v: f32) {
       %n = kernel.num_threads
-      scf.forall (%t) in (%n) { memref.store %c, %x[%t] : memref<4xf32> }
+      scf.forall (%t) in (%n) {
+        memref.store %v, %x[%t] : memref<4xf32>
+      }
       return
     }
-    ```
-    becomes
-    ```mlir
-    func.func @f(%x: memref<4xf32>, %weights: memref<?xi8>, %arena: memref<?xi8>,
-                 %tokens: index, %thread: index, %nthreads: index, %step: !llvm.ptr) {
-      memref.store %c, %x[%thread] : memref<4xf32>
+    // =>
+    func.func @f(%x: memref<4xf32>, %v: f32, %weights: memref<?xi8>, %arena: memref<?xi8>,
+                 %tokens: index, %thread: index, %nthreads: index, %step: !llvm.ptr)
+        attributes {smelt.signature = [{type = memref<4xf32>}, ...
+      memref.store %v, %x[%thread] : memref<4xf32>
       return
-    }
     ```
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect",

@@ -17,9 +17,12 @@ def AssignFormats : Pass<"llm-assign-formats", "::mlir::ModuleOp"> {
     keep theirs, which is f32. A param that already names a format keeps it.
 
     ```mlir
-    llm.param @w : tensor<8x4xf32> from [[...]]
-    // becomes, with llm.compute = bf16,
-    llm.param @w : tensor<8x4xf32> from [[...]] format <bf16>
+    module attributes {llm.compute = bf16} {
+      llm.param @w : tensor<8x4xf32> from
+          [[#llm.source<"w", file = "f", offset = 0, type = tensor<8x4xf32>>]]
+    }
+    // =>
+    llm.param @w : tensor<8x4xf32> from ... format <bf16>
     ```
   }];
 }

@@ -1,8 +1,7 @@
-//===- Passes.h - Passes of stage tile ---------------------------*- C++
-//-*-===//
+//===- Passes.h - Passes of stage tile --------------------------*- C++ -*-===//
 //
-// Part of the Smelt project, under the Apache License v2.0 with LLVM
-// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 #ifndef SMELT_TRANSFORMS_TILE_PASSES_H

@@ -15,14 +15,30 @@ def FuseElementwise : Pass<"smelt-fuse-elementwise", "::mlir::func::FuncOp"> {
     A producer is merged if it is elementwise, has one user, and overwrites a
     new tensor (a producer that updates the residual stream stays).
 
-    Before:
     ```mlir
-      %a = linalg.generic ins(%x) outs(%e) { exp }
-      %b = linalg.generic ins(%a) outs(%e) { addf }
-    ```
-    After:
-    ```mlir
-      %b = linalg.generic ins(%x) outs(%e) { exp, addf }
+    #id = affine_map<(d0, d1) -> (d0, d1)>
+    func.func @f(%x: tensor<?x8xf32>, %m: index) -> tensor<?x8xf32> {
+      %e = tensor.empty(%m) : tensor<?x8xf32>
+      %a = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+          ins(%x : tensor<?x8xf32>) outs(%e : tensor<?x8xf32>) {
+      ^bb0(%in: f32, %out: f32):
+        %v = math.exp %in : f32
+        linalg.yield %v : f32
+      } -> tensor<?x8xf32>
+      %b = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+          ins(%a : tensor<?x8xf32>) outs(%e : tensor<?x8xf32>) {
+      ^bb0(%in: f32, %out: f32):
+        %v = arith.addf %in, %in : f32
+        linalg.yield %v : f32
+      } -> tensor<?x8xf32>
+      return %b : tensor<?x8xf32>
+    }
+    // =>
+    %b = linalg.generic ... ins(%x : tensor<?x8xf32>) ... {
+      %u = math.exp %in : f32
+      %v = arith.addf %u, %u : f32
+      linalg.yield %v : f32
+    return %b
     ```
   }];
 }
@@ -34,16 +50,22 @@ def WriteResults : Pass<"smelt-write-results", "::mlir::func::FuncOp"> {
     the place of the new tensor that the result's op overwrites; a result that
     is not computed into a new tensor is copied.
 
-    Before:
     ```mlir
-    func.func @step(%x: tensor<?x8xf32>) -> (tensor<?x8xf32> {llm.output = "y"}) {
-      %y = linalg.generic ins(%x) outs(%empty)
-      return %y
-    ```
-    After:
-    ```mlir
-    func.func @step(%x: tensor<?x8xf32>, %out: tensor<?x8xf32> {llm.output = "y"}) -> (...) {
-      %y = linalg.generic ins(%x) outs(%out)
+    #id = affine_map<(d0, d1) -> (d0, d1)>
+    func.func @step(%x: tensor<?x8xf32>, %m: index) -> (tensor<?x8xf32> {llm.output = "y"}) {
+      %e = tensor.empty(%m) : tensor<?x8xf32>
+      %y = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+          ins(%x : tensor<?x8xf32>) outs(%e : tensor<?x8xf32>) {
+      ^bb0(%in: f32, %out: f32):
+        %v = math.exp %in : f32
+        linalg.yield %v : f32
+      } -> tensor<?x8xf32>
+      return %y : tensor<?x8xf32>
+    }
+    // =>
+    func.func @step(%x: tensor<?x8xf32>, %m: index,
+        %to: tensor<?x8xf32> {bufferization.writable = true, llm.output = "y"})
+      %y = linalg.generic ... ins(%x : tensor<?x8xf32>) outs(%to : tensor<?x8xf32>) {
       return %y
     ```
   }];
@@ -63,19 +85,31 @@ def TileAndFuse : Pass<"smelt-tile-and-fuse", "::mlir::func::FuncOp"> {
       row by row;
     - attention: threads own kv heads, then rows.
 
-    Before:
     ```mlir
-      %p = kernel.matmul ins(%x, %w) outs(%e : tensor<?x64xf32>)
-      %y = linalg.generic ins(%p, %bias) outs(%e2 : tensor<?x64xf32>)
-    ```
-    After:
-    ```mlir
-      %n = kernel.num_threads
-      %y = scf.forall (%t) in (%n) shared_outs(%o = %e2) {
-        scf.for %panel = ... {
-          scf.for %row = ... {
-            %p = kernel.matmul ins(%xs, %ws) outs(%t : tensor<?x32xf32>)
-            %r = linalg.generic ins(%p, %bs) outs(%os : tensor<?x?xf32>)
+    #id = affine_map<(d0, d1) -> (d0, d1)>
+    #col = affine_map<(d0, d1) -> (d1)>
+    func.func @f(%x: tensor<?x16xf32>, %w: memref<2x16x32x1xf32>, %bias: tensor<64xf32>,
+                 %m: index) -> tensor<?x64xf32> {
+      %e = tensor.empty(%m) : tensor<?x64xf32>
+      %p = kernel.matmul ins(%x, %w : tensor<?x16xf32>, memref<2x16x32x1xf32>)
+          outs(%e : tensor<?x64xf32>) {format = #llm.format<f32>} -> tensor<?x64xf32>
+      %y = linalg.generic {indexing_maps = [#id, #col, #id], iterator_types = ["parallel", "parallel"]}
+          ins(%p, %bias : tensor<?x64xf32>, tensor<64xf32>) outs(%e : tensor<?x64xf32>) {
+      ^bb0(%in: f32, %b: f32, %out: f32):
+        %v = arith.addf %in, %b : f32
+        linalg.yield %v : f32
+      } -> tensor<?x64xf32>
+      return %y : tensor<?x64xf32>
+    }
+    // => row-tile=6
+    %n = kernel.num_threads
+    %y = scf.forall (...) in (%n) shared_outs(...
+      scf.for %panel = ...
+        scf.for %row = ...
+          %p = kernel.matmul ins(... : tensor<?x16xf32>, memref<1x16x32x1xf32...
+          %r = linalg.generic ... {
+            arith.addf
+      tensor.parallel_insert_slice
     ```
   }];
   let options = [

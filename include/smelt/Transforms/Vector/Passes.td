@@ -20,26 +20,27 @@ def VectorizeRows : Pass<"smelt-vectorize-rows"> {
     A static tail has a constant mask:
 
     ```mlir
-    linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>,
-                                     affine_map<(d0) -> (d0)>],
-                    iterator_types = ["parallel"]}
-        ins(%x : memref<40xf32>) outs(%y : memref<40xf32>) {
-    ^bb0(%in: f32, %out: f32):
-      %0 = arith.addf %in, %in : f32
-      linalg.yield %0 : f32
+    #row = affine_map<(d0) -> (d0)>
+    func.func @f(%x: memref<40xf32>, %y: memref<40xf32>) {
+      linalg.generic {indexing_maps = [#row, #row], iterator_types = ["parallel"]}
+          ins(%x : memref<40xf32>) outs(%y : memref<40xf32>) {
+      ^bb0(%in: f32, %out: f32):
+        %0 = arith.addf %in, %in : f32
+        linalg.yield %0 : f32
+      }
+      return
     }
-    ```
-    =>
-    ```mlir
-    scf.for %i = %c0 to %c32 step %c16 {
-      %0 = vector.load %x[%i] : memref<40xf32>, vector<16xf32>
-      %1 = arith.addf %0, %0 : vector<16xf32>
-      vector.store %1, %y[%i] : memref<40xf32>, vector<16xf32>
+    // => lanes=16
+    scf.for %i = %zero to %whole step ... {
+      %v = vector.load %x[%i] : memref<40xf32>, vector<16xf32>
+      %s = arith.addf %v, %v : vector<16xf32>
+      vector.store %s, %y[%i] : memref<40xf32>, vector<16xf32>
     }
     %mask = vector.constant_mask [8] : vector<16xi1>
-    %2 = vector.maskedload %x[%c32], %mask, %zero : ...
-    %3 = arith.addf %2, %2 : vector<16xf32>
-    vector.maskedstore %y[%c32], %mask, %3 : ...
+    %tail = arith.constant 32 : index
+    %t = vector.maskedload %x[%tail], %mask, ...
+    %u = arith.addf %t, %t : vector<16xf32>
+    vector.maskedstore %y[%tail], %mask, %u : ...
     ```
 
     A dynamic one is a `vector.create_mask` under an `scf.if`. Values that don't
@@ -81,11 +82,12 @@ def ExpandMath : Pass<"smelt-expand-math"> {
     and on vectors of it of any rank:
 
     ```mlir
-    %y = math.rsqrt %x : vector<16xf32>
-    ```
-    =>
-    ```mlir
-    %one = arith.constant dense<1.0> : vector<16xf32>
+    func.func @f(%x: vector<16xf32>) -> vector<16xf32> {
+      %y = math.rsqrt %x : vector<16xf32>
+      return %y : vector<16xf32>
+    }
+    // =>
+    %one = arith.constant dense<1.000000e+00> : vector<16xf32>
     %root = math.sqrt %x : vector<16xf32>
     %y = arith.divf %one, %root : vector<16xf32>
     ```
@@ -139,12 +141,14 @@ def ExpandConversions : Pass<"smelt-expand-conversions"> {
     vectors; LLVM would call a library on most targets:
 
     ```mlir
-    %y = arith.extf %x : vector<16xbf16> to vector<16xf32>
-    ```
-    =>
-    ```mlir
+    func.func @f(%x: vector<16xbf16>) -> vector<16xf32> {
+      %y = arith.extf %x : vector<16xbf16> to vector<16xf32>
+      return %y : vector<16xf32>
+    }
+    // =>
     %bits = arith.bitcast %x : vector<16xbf16> to vector<16xi16>
     %wide = arith.extui %bits : vector<16xi16> to vector<16xi32>
+    %c16 = arith.constant dense<16> : vector<16xi32>
     %shifted = arith.shli %wide, %c16 : vector<16xi32>
     %y = arith.bitcast %shifted : vector<16xi32> to vector<16xf32>
     ```
@@ -171,11 +175,12 @@ def LowerMasks : Pass<"smelt-lower-masks"> {
     and would call a conversion for each scalar of bf16:
 
     ```mlir
-    llvm.intr.masked.store %x, %p, %mask {alignment = 2 : i32}
-        : vector<16xbf16>, vector<16xi1> into !llvm.ptr
-    ```
-    =>
-    ```mlir
+    llvm.func @f(%x: vector<16xbf16>, %p: !llvm.ptr, %mask: vector<16xi1>) {
+      llvm.intr.masked.store %x, %p, %mask {alignment = 2 : i32}
+          : vector<16xbf16>, vector<16xi1> into !llvm.ptr
+      llvm.return
+    }
+    // =>
     %bits = llvm.bitcast %x : vector<16xbf16> to vector<16xi16>
     llvm.intr.masked.store %bits, %p, %mask {alignment = 2 : i32}
         : vector<16xi16>, vector<16xi1> into !llvm.ptr

@@ -1,7 +1,7 @@
 //===- KernelComputeOps.cpp - Tiling and effects of kernel ops --*- C++ -*-===//
 //
-// Part of the Smelt project, under the Apache License v2.0 with LLVM
-// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
@@ -288,20 +288,33 @@ LogicalResult RotateOp::verify() {
 }
 
 LogicalResult CachedAttentionOp::verify() {
-  int64_t width = getGroup() * getKPool().getType().getDimSize(3);
-  if (!ShapedType::isDynamic(columns(getQ())) && columns(getQ()) % width)
+  int64_t group = getGroup(), size = getKPool().getType().getDimSize(3);
+  if (group < 1 || size < 1)
+    return emitOpError("expects a positive group and a static head size");
+  if (!ShapedType::isDynamic(columns(getQ())) &&
+      columns(getQ()) % (group * size))
     return emitOpError("expects columns of q (")
-           << columns(getQ()) << ") to be a multiple of " << width; // (C1)
+           << columns(getQ()) << ") to be a multiple of " << group * size
+           << ", group * head size"; // (C1)
   return success();
 }
 
 LogicalResult AttentionOp::verify() {
-  if (!ShapedType::isDynamic(columns(getV())) &&
-      !ShapedType::isDynamic(columns(getQ())) &&
-      columns(getQ()) != columns(getV()) * static_cast<int64_t>(getGroup()))
+  int64_t group = getGroup(), size = getSize();
+  int64_t rows = cast<ShapedType>(getKT().getType()).getDimSize(0);
+  int64_t q = columns(getQ()), v = columns(getV());
+  if (group < 1 || size < 1)
+    return emitOpError("expects a positive group and a positive size");
+  if (!ShapedType::isDynamic(v) && v % size)
+    return emitOpError("expects columns of v (")
+           << v << ") to be a multiple of size (" << size << ")"; // (C1)
+  if (!ShapedType::isDynamic(v) && !ShapedType::isDynamic(q) && q != v * group)
     return emitOpError("expects columns of q (")
-           << columns(getQ()) << ") to be " << getGroup()
-           << " times those of v (" << columns(getV()) << ")"; // (C1)
+           << q << ") to be " << group << " times those of v (" << v
+           << ")"; // (C1)
+  if (!ShapedType::isDynamic(v) && !ShapedType::isDynamic(rows) && rows != v)
+    return emitOpError("expects rows of k_t (")
+           << rows << ") to equal columns of v (" << v << ")"; // (C1)
   return success();
 }
 

@@ -270,6 +270,7 @@ OpFoldResult ReluOp::fold(FoldAdaptor) {
   return getX().getDefiningOp<ReluOp>() ? getX() : Value();
 }
 
+// [doc:verifier]
 INFER(GluOp) {
   results.assign(
       {rowsType(context, rows(operands[0]), columns(operands[0]) / 2)});
@@ -286,6 +287,7 @@ LogicalResult GluOp::verify() {
            << getActivation() << "'"; // (C2)
   return success();
 }
+// [/doc:verifier]
 
 //===----------------------------------------------------------------------===//
 // Positions

@@ -29,7 +29,8 @@ def Kernel_NumThreadsOp : Kernel_Op<"num_threads", [Pure]> {
 
     ```mlir
     %n = kernel.num_threads
-    scf.forall (%t) in (%n) { ... }
+    scf.forall (%t) in (%n) {
+    }
     ```
   }];
   let results = (outs Index:$result);
@@ -73,7 +74,14 @@ def Kernel_ParamOp : Kernel_Op<"param", [Pure,
     The buffer is read-only: nothing writes to it.
 
     ```mlir
-    %w = kernel.param @layers.qkv[%layer] : memref<16x128x32x2xbf16>
+    llm.param @layers.w : tensor<64x10xbf16> from
+        [[#llm.source<"0.w", file = "f", offset = 0, type = tensor<64x10xbf16>>],
+         [#llm.source<"1.w", file = "f", offset = 1280, type = tensor<64x10xbf16>>]]
+        format <bf16> layout <panel, n = 32, k = 2> at 0 stride 1280
+    func.func @f(%layer: index) {
+      %w = kernel.param @layers.w[%layer] : memref<2x5x32x2xbf16>
+      return
+    }
     ```
 
     Constraints:

@@ -96,7 +96,13 @@ def LLM_GetParamOp : LLM_Op<"get_param", [Pure,
     Without `layer` the param has one instance.
 
     ```mlir
-    %w = llm.get_param @layers.qkv[%layer] : tensor<512x256xbf16>
+    llm.param @layers.b : tensor<8xf32> from
+        [[#llm.source<"0.b", file = "f", offset = 0, type = tensor<8xf32>>],
+         [#llm.source<"1.b", file = "f", offset = 32, type = tensor<8xf32>>]]
+    func.func @f(%layer: index) -> tensor<8xf32> {
+      %b = llm.get_param @layers.b[%layer] : tensor<8xf32>
+      return %b : tensor<8xf32>
+    }
     ```
 
     Constraints:
@@ -151,7 +157,7 @@ def LLM_LinearOp : LLM_PureOp<"linear", [AttrSizedOperandSegments]> {
 
     ```mlir
     %y = llm.linear %x, %w bias %b residual %r {compute = bf16}
-        : tensor<?x256xf32>, tensor<512x256xbf16>
+        : tensor<?x256xf32>, tensor<512x256xbf16> bias tensor<512xf32> residual tensor<?x512xf32>
     ```
 
     Constraints:
@@ -176,7 +182,8 @@ def LLM_RMSNormOp : LLM_PureOp<"rms_norm"> {
     without `weight` the factor is 1 (it was folded into the consumers).
 
     ```mlir
-    %y = llm.rms_norm %x weight %w {eps = 1.0e-6 : f32} : tensor<?x256xf32>
+    %y = llm.rms_norm %x weight %w {eps = 1.0e-6 : f32}
+        : tensor<?x256xf32> weight tensor<256xf32>
     ```
 
     Constraints:
@@ -196,7 +203,7 @@ def LLM_LayerNormOp : LLM_PureOp<"layer_norm", [AllTypesMatch<["weight", "bias"]
     mean and (biased) variance over d, in two passes.
 
     ```mlir
-    %y = llm.layer_norm %x, %w, %b {eps = 1.0e-12 : f32} : tensor<?x48xf32>
+    %y = llm.layer_norm %x, %w, %b {eps = 1.0e-12 : f32} : tensor<?x48xf32>, tensor<48xf32>
     ```
 
     Constraints:
@@ -242,6 +249,7 @@ def LLM_ReluOp : LLM_Unary<"relu", "max(x, 0)"> {
   let hasFolder = 1;
 }
 
+// [doc:op]
 def LLM_GluOp : LLM_PureOp<"glu"> {
   let summary = "gated linear unit over a merged gate and up projection (Shazeer 2020)";
   let description = [{
@@ -262,6 +270,7 @@ def LLM_GluOp : LLM_PureOp<"glu"> {
   let assemblyFormat = "$x attr-dict `:` type($x)";
   let hasVerifier = 1;
 }
+// [/doc:op]
 
 //===----------------------------------------------------------------------===//
 // Positions
