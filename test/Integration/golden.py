@@ -5,18 +5,20 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===----------------------------------------------------------------------===//
-"""Usage: golden.py DTYPE WORKFOLDER CHECKPOINT...
+"""Usage: golden.py DTYPE[@TARGET] WORKFOLDER CHECKPOINT...
 
 Every checkpoint has a golden.safetensors (test/Integration/Inputs/README.md).
 With DTYPE f32, outputs are within 1e-4 of the golden's range, and all greedy
 tokens are the golden's. With bf16, outputs are no further from the f32 golden
-than 1.5 times as far as transformers' own bf16 is.
+than 1.5 times as far as transformers' own bf16 is. Code for another TARGET
+runs in emulation (emulate.py).
 """
 import math
 import os
 import sys
 
 import safetensors
+from emulate import compileEmulated
 from smelt import smelt
 
 INPUTS = ("prompt_ids", "input_ids", "attention_mask", "token_type_ids")
@@ -59,11 +61,16 @@ def compareOutputs(golden, out, dtype):
     return worst
 
 
-def check(dtype, work, checkpoint):
+def check(dtype, target, work, checkpoint):
     golden = safetensors.load(os.path.join(checkpoint, "golden.safetensors"))
     ingot, inputs, outputs = (os.path.join(work, name) for name in (
         "model.ingot", "inputs.safetensors", "outputs.safetensors"))
-    smelt("compile", checkpoint, "-o", ingot, "--dtype", dtype)
+    if target:
+        dots = compileEmulated(target, checkpoint, dtype, ingot)
+        if (dots > 0) != (target == "avx512-bf16" and dtype == "bf16"):
+            raise ValueError(f"{dots} dot products of bf16 for {target}")
+    else:
+        smelt("compile", checkpoint, "-o", ingot, "--dtype", dtype)
 
     given = {name: golden[name] for name in INPUTS if name in golden}
     if "text_ids" in golden:  # the logits belong to a text of their own
@@ -85,13 +92,14 @@ def check(dtype, work, checkpoint):
 
 
 def main():
-    dtype, work, checkpoints = sys.argv[1], sys.argv[2], sys.argv[3:]
+    kind, work, checkpoints = sys.argv[1], sys.argv[2], sys.argv[3:]
+    dtype, _, target = kind.partition("@")
     os.makedirs(work, exist_ok=True)
     failed = 0
     for checkpoint in checkpoints:
         name = os.path.basename(checkpoint)
         try:
-            worst = check(dtype, work, checkpoint)
+            worst = check(dtype, target, work, checkpoint)
             print(f"{name}: {worst:.2f} of the allowed error")
         except (OSError, RuntimeError, ValueError) as error:
             failed += 1

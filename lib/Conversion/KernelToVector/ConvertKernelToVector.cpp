@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "Emitter.h"
 
+#include "mlir/Dialect/X86Vector/X86VectorDialect.h"
+
 namespace smelt {
 #define GEN_PASS_DEF_CONVERTKERNELTOVECTOR
 #include "smelt/Conversion/KernelToVector/Passes.h.inc"

@@ -16,18 +16,45 @@
 //
 // Each element is one chain of fused multiply-adds in order of k, whatever the
 // number of rows, so a row's bits are the same in every tile. Fewer rows than
-// the register tile go in tiles of 4, 2 and 1.
+// the register tile go in tiles of 8, 4, 2 and 1.
+//
+// How the k of a group are added is a claimer, the most specific first:
+//
+//     dot   pairs of bf16 in both operands: a word of the row against a vector
+//           of words of the panel, one instruction (only here is x86vector)
+//     fma   elements as f32
 //
 //===----------------------------------------------------------------------===//
 #include "Emitter.h"
+
+#include "mlir/Dialect/X86Vector/X86VectorDialect.h"
 
 using namespace mlir;
 using namespace smelt;
 
 namespace {
 
+struct Product;
+
+/// The k of group `g`, of which `count` are within K, for `rows` rows from
+/// `row` on and `vectors` vectors of columns from number `first` on.
+struct Step {
+  Value g;
+  int64_t count;
+  Value row;
+  int64_t rows, first, vectors;
+};
+
+struct Claimer {
+  StringLiteral name;
+  bool (*claims)(kernel::MatmulOp op, const TargetRecord &target);
+  /// Adds the products of a step to sums[rows * vectors].
+  void (Product::*add)(const Step &step, Emitter::Values &sums);
+};
+
 struct Product {
   Emitter &e;
+  const Claimer &claimer;
   Value a, w, init; // [R, K], [groups, n * kk], [R, columns]
   int64_t k, n, depth;
 
@@ -62,19 +89,57 @@ struct Product {
     return result;
   }
 
-  /// Adds the products of group `g`, of which `count` k are within K.
-  void step(Value g, int64_t count, Value row, int64_t rows, int64_t first,
-            int64_t vectors, Emitter::Values &sums) {
-    SmallVector<SmallVector<Value>> columns = weights(g, first, vectors);
-    Value k0 = depth == 1 ? g : e.mul(g, e.index(depth));
-    for (int64_t j = 0; j < count; ++j) {
+  Value rowOf(const Step &step, int64_t r) {
+    return r == 0 ? step.row : e.add(step.row, e.index(r));
+  }
+
+  void addFma(const Step &step, Emitter::Values &sums) {
+    SmallVector<SmallVector<Value>> columns =
+        weights(step.g, step.first, step.vectors);
+    Value k0 = depth == 1 ? step.g : e.mul(step.g, e.index(depth));
+    for (int64_t j = 0; j < step.count; ++j) {
       Value kj = j == 0 ? k0 : e.add(k0, e.index(j));
-      for (int64_t r = 0; r < rows; ++r) {
-        Value ar = r == 0 ? row : e.add(row, e.index(r));
-        Value x = e.splat(e.extend(e.load(a, {ar, kj})));
-        for (int64_t v = 0; v < vectors; ++v)
-          sums[r * vectors + v] =
-              e.fma(x, columns[j][v], sums[r * vectors + v]);
+      for (int64_t r = 0; r < step.rows; ++r) {
+        Value x = e.splat(e.extend(e.load(a, {rowOf(step, r), kj})));
+        for (int64_t v = 0; v < step.vectors; ++v) {
+          Value &sum = sums[r * step.vectors + v];
+          sum = e.fma(x, columns[j][v], sum);
+        }
+      }
+    }
+  }
+
+  /// A pair of bf16 of a row as a word, the even k low; 0 beyond K.
+  Value pairOf(Value row, Value k0, int64_t count) {
+    OpBuilder &b = e.b;
+    Type i32 = b.getI32Type();
+    if (count == 1)
+      return arith::ExtUIOp::create(
+          b, e.loc, i32,
+          arith::BitcastOp::create(b, e.loc, b.getI16Type(),
+                                   e.load(a, {row, k0})));
+    Value pair =
+        vector::LoadOp::create(b, e.loc, VectorType::get({2}, b.getBF16Type()),
+                               a, ValueRange{row, k0});
+    Value word =
+        vector::BitCastOp::create(b, e.loc, VectorType::get({1}, i32), pair);
+    return vector::ExtractOp::create(b, e.loc, word, 0);
+  }
+
+  void addDot(const Step &step, Emitter::Values &sums) {
+    auto pairs = VectorType::get({2 * e.lanes()}, e.b.getBF16Type());
+    SmallVector<Value> columns;
+    for (int64_t v = step.first; v < step.first + step.vectors; ++v)
+      columns.push_back(vector::LoadOp::create(
+          e.b, e.loc, pairs, w,
+          ValueRange{step.g, e.index(v * e.lanes() * depth)}));
+    Value k0 = e.mul(step.g, e.index(depth));
+    for (int64_t r = 0; r < step.rows; ++r) {
+      Value words = e.splat(pairOf(rowOf(step, r), k0, step.count));
+      Value x = vector::BitCastOp::create(e.b, e.loc, pairs, words);
+      for (int64_t v = 0; v < step.vectors; ++v) {
+        Value &sum = sums[r * step.vectors + v];
+        sum = x86vector::DotBF16Op::create(e.b, e.loc, sum, x, columns[v]);
       }
     }
   }
@@ -83,13 +148,14 @@ struct Product {
   void tile(Value row, int64_t rows) {
     int64_t vectors = e.columnVectors(rows, n / e.lanes()), whole = k / depth;
     for (int64_t first = 0; first < n / e.lanes(); first += vectors) {
-      Emitter::Values sums =
-          e.accumulate(whole, Emitter::Values(rows * vectors, e.zeros()),
-                       [&](Value g, Emitter::Values &sums) {
-                         step(g, depth, row, rows, first, vectors, sums);
-                       });
+      Emitter::Values sums = e.accumulate(
+          whole, Emitter::Values(rows * vectors, e.zeros()),
+          [&](Value g, Emitter::Values &sums) {
+            (this->*claimer.add)({g, depth, row, rows, first, vectors}, sums);
+          });
       if (k % depth)
-        step(e.index(whole), k % depth, row, rows, first, vectors, sums);
+        (this->*claimer.add)(
+            {e.index(whole), k % depth, row, rows, first, vectors}, sums);
       for (int64_t r = 0; r < rows; ++r)
         for (int64_t v = 0; v < vectors; ++v) {
           Value target = r == 0 ? row : e.add(row, e.index(r));
@@ -125,15 +191,32 @@ struct Product {
 
 } // namespace
 
+static bool isBF16(Value buffer) {
+  return cast<MemRefType>(buffer.getType()).getElementType().isBF16();
+}
+
+static const Claimer claimers[] = {
+    {"dot",
+     [](kernel::MatmulOp op, const TargetRecord &target) {
+       return target.hasBF16Dot && isBF16(op.getA()) && isBF16(op.getW()) &&
+              op.getW().getType().getDimSize(3) == 2;
+     },
+     &Product::addDot},
+    {"fma", [](kernel::MatmulOp, const TargetRecord &) { return true; },
+     &Product::addFma},
+};
+
 LogicalResult smelt::emitMatmul(Emitter &e, kernel::MatmulOp op) {
   auto type = cast<MemRefType>(op.getW().getType());
-  if (type.getDimSize(0) != 1 || type.getDimSize(2) % e.lanes() ||
-      !cast<MemRefType>(op.getA().getType()).getElementType().isF32())
-    return op.emitOpError("expects one panel of whole vectors and rows of f32");
+  if (type.getDimSize(0) != 1 || type.getDimSize(2) % e.lanes())
+    return op.emitOpError("expects one panel of whole vectors");
   int64_t depth = type.getDimSize(3);
   SmallVector<ReassociationIndices> groups = {{0, 1}, {2, 3}};
   Value w = memref::CollapseShapeOp::create(e.b, e.loc, op.getW(), groups);
+  const Claimer *claimer = llvm::find_if(
+      claimers, [&](const Claimer &c) { return c.claims(op, e.target); });
   Product product{e,
+                  *claimer,
                   op.getA(),
                   w,
                   op.getInit(),

@@ -14,6 +14,7 @@
 #include "smelt/Conversion/LLMToLinalg/Passes.h"
 
 #include "smelt/Dialect/LLM/IR/LLM.h"
+#include "smelt/Target/CPU/Targets.h"
 
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -114,14 +115,18 @@ struct RowBuilder {
         .getResult(0);
   }
 
-  /// Rounds to the compute type and back, or yields `x` for f32.
-  Value round(Value x, Type compute) {
+  /// Rounds to the compute type and stores as `stored`, which holds it
+  /// exactly; yields `x` for f32.
+  Value round(Value x, Type compute, Type stored) {
     if (compute.isF32())
       return x;
-    return map(x, emptyLike(x),
+    auto shape = cast<RankedTensorType>(x.getType()).getShape();
+    return map(x, empty(x, shape.drop_front(), stored),
                [&](OpBuilder &nb, Location l, ValueRange v) -> Value {
                  Value low = arith::TruncFOp::create(nb, l, compute, v[0]);
-                 return arith::ExtFOp::create(nb, l, nb.getF32Type(), low);
+                 if (stored == compute)
+                   return low;
+                 return arith::ExtFOp::create(nb, l, stored, low);
                });
   }
 };
@@ -251,7 +256,7 @@ struct LowerLinear : OpRewritePattern<llm::LinearOp> {
       return rewriter.notifyMatchFailure(
           op, "expects a weight that is a param with format and panel layout");
     RowBuilder rows{rewriter, op.getLoc()};
-    Value x = rows.round(op.getX(), op.getCompute());
+    Value x = rows.round(op.getX(), op.getCompute(), activationType(op));
     if (op->hasOneUse())
       if (auto glu = dyn_cast<llm::GluOp>(*op->user_begin()))
         return lowerGlu(rows, op, glu, x, rewriter);
@@ -280,6 +285,18 @@ struct LowerLinear : OpRewritePattern<llm::LinearOp> {
         });
     rewriter.replaceOp(op, result);
     return success();
+  }
+
+  /// What the rows of a product are stored as: bf16 where the target multiplies
+  /// pairs of bf16, else f32, so that they are extended once, not per panel.
+  static Type activationType(llm::LinearOp op) {
+    auto get = op.getWeight().getDefiningOp<llm::GetParamOp>();
+    Type stored = lookupParam(get).getStoredType().getElementType();
+    const TargetRecord *target = namesTarget(op) ? getTarget(op) : nullptr;
+    if (target && target->hasBF16Dot && stored.isBF16() &&
+        op.getCompute().isBF16())
+      return stored;
+    return Float32Type::get(op.getContext());
   }
 
   /// No user of `value` follows `op` in its block.
@@ -640,8 +657,8 @@ struct LowerAttention : OpRewritePattern<llm::AttentionOp> {
                                 PatternRewriter &rewriter) const override {
     RowBuilder rows{rewriter, op.getLoc()};
     Location loc = op.getLoc();
-    Value k = rows.round(op.getK(), op.getCompute());
-    Value v = rows.round(op.getV(), op.getCompute());
+    Value k = rows.round(op.getK(), op.getCompute(), rewriter.getF32Type());
+    Value v = rows.round(op.getV(), op.getCompute(), rewriter.getF32Type());
     // Keys transposed, with room for the vectors that begin at the last row.
     int64_t width = cast<RankedTensorType>(k.getType()).getDimSize(1);
     OpFoldResult m = tensor::getMixedSize(rewriter, loc, k, 0);

@@ -71,3 +71,29 @@ func.func @negative_tensors(%x: tensor<?x8xf32>, %kt: tensor<8x?xf32>) -> tensor
   return %t : tensor<8x?xf32>
 }
 }
+
+// -----
+
+module attributes {llm.target = "avx512-bf16"} {
+// Words of a row against vectors of words; the ninth k is a pair with zero.
+// CHECK-LABEL: func.func @matmul_dot
+// CHECK: vector.load %{{.+}} : memref<5x64xbf16>, vector<32xbf16>
+// CHECK: vector.load %{{.+}} : memref<1x9xbf16>, vector<2xbf16>
+// CHECK: x86vector.avx512.dot %{{.+}} : vector<32xbf16> -> vector<16xf32>
+// CHECK: arith.extui %{{.+}} : i16 to i32
+// CHECK: x86vector.avx512.dot
+// CHECK-NOT: math.fma
+func.func @matmul_dot(%a: memref<1x9xbf16>, %w: memref<1x5x32x2xbf16>, %c: memref<1x32xf32>) {
+  kernel.matmul ins(%a, %w : memref<1x9xbf16>, memref<1x5x32x2xbf16>) outs(%c : memref<1x32xf32>) {format = #llm.format<bf16>}
+  return
+}
+
+// Rows of f32 aren't rounded: the general claimer.
+// CHECK-LABEL: func.func @matmul_dot_not_f32
+// CHECK-NOT: x86vector
+// CHECK: math.fma
+func.func @matmul_dot_not_f32(%a: memref<1x9xf32>, %w: memref<1x5x32x2xbf16>, %c: memref<1x32xf32>) {
+  kernel.matmul ins(%a, %w : memref<1x9xf32>, memref<1x5x32x2xbf16>) outs(%c : memref<1x32xf32>) {format = #llm.format<bf16>}
+  return
+}
+}

@@ -64,3 +64,22 @@ func.func private @negative_linear_without_layout(%x: tensor<?x64xf32>) -> tenso
   %y = llm.linear %x, %w {compute = f32} : tensor<?x64xf32>, tensor<64x64xf32>
   return %y : tensor<?x64xf32>
 }
+
+// -----
+
+module attributes {llm.target = "avx512-bf16"} {
+llm.param @w : tensor<64x64xf32> from
+    [[#llm.source<"w", file = "m.safetensors", offset = 0, type = tensor<64x64xbf16>>]]
+    format #llm.format<bf16> layout #llm.layout<panel, n = 32, k = 2>
+
+// Where the target multiplies pairs of bf16, the rounded input stays bf16.
+// CHECK-LABEL: func.func private @linear_bf16_pairs
+func.func private @linear_bf16_pairs(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+  // CHECK: arith.truncf %{{.+}} : f32 to bf16
+  // CHECK-NOT: arith.extf
+  // CHECK: kernel.matmul ins(%{{.+}}, %{{.+}} : tensor<?x64xbf16>, memref<2x32x32x2xbf16>)
+  %w = llm.get_param @w : tensor<64x64xf32>
+  %y = llm.linear %x, %w {compute = bf16} : tensor<?x64xf32>, tensor<64x64xf32>
+  return %y : tensor<?x64xf32>
+}
+}

@@ -43,12 +43,9 @@ struct TargetRecord {
   int64_t vectorCount;                 // vector registers
   int64_t panelRows;        // n of the layout panel: the same for all targets
   int64_t rowTile;          // rows (tokens) of a matrix product's register tile
-  int64_t columnVectors;    // vectors of columns of that tile
   bool hasFMA;              // fused multiply-add instructions
   bool hasF16C;             // conversions between f16 and f32
   bool hasBF16Dot;          // f32 += bf16 * bf16 + bf16 * bf16
-  int64_t decodeRungs[4];   // token counts with a function of their own
-  int64_t prefetchDistance; // bytes ahead in the weights from 2 tokens on
   // [/doc:target-record]
 
   /// Elements of 32 bits in a vector register.
