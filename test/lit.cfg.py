@@ -54,6 +54,7 @@ config.substitutions += [
     ("%utils", os.path.join(config.smelt_source, "utils")),
     ("%models", os.path.join(config.smelt_source, "examples", "models")),
     ("%inputs", os.path.join(config.test_source_root, "Integration", "Inputs")),
+    ("%build", config.smelt_build),
     ("%plugins", os.path.join(config.smelt_build, "lib")),
     ("%minilm", minilm or "no-minilm"),
     ("%goldens", config.smelt_goldens or "no-goldens"),

@@ -99,8 +99,10 @@ int main(int argc, char **argv) {
       ->type_name("DIR");
   app.add_flag("--print-graph-stats", options.printStatistics,
                "count params and ops after the graph passes");
-  app.add_option("--max-step-tokens", options.maxStepTokens,
-                 "tokens that one step takes at most (default: 512)")
+  app.add_option(
+         "--max-step-tokens", options.maxStepTokens,
+         "tokens that one step takes at most (default: 512; an encoder's "
+         "step takes at least a whole text)")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 20))
       ->type_name("N");
   app.add_option("--context", options.context,

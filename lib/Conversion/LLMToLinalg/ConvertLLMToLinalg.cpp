@@ -46,10 +46,12 @@ struct RowBuilder {
       sizes.push_back(b.getIndexAttr(column));
     return tensor::EmptyOp::create(b, loc, sizes, element);
   }
-  Value emptyLike(Value like) {
-    auto type = cast<RankedTensorType>(like.getType());
+  /// One for what `result` becomes, which has as many rows as `like`.
+  Value emptyFor(Value result, Value like) {
+    auto type = cast<RankedTensorType>(result.getType());
     return empty(like, type.getShape().drop_front(), type.getElementType());
   }
+  Value emptyLike(Value like) { return emptyFor(like, like); }
 
   /// Maps of (m, d): the element, the row's value, the column's value.
   AffineMap element() { return b.getMultiDimIdentityMap(2); }
@@ -369,8 +371,7 @@ struct LowerGlu : OpRewritePattern<llm::GluOp> {
           sizes, strides));
     const Activation *activation = lookupActivation(op.getActivation());
     rewriter.replaceOp(
-        op, rows.map(halves,
-                     rows.empty(op.getX(), {columns}, rewriter.getF32Type()),
+        op, rows.map(halves, rows.emptyFor(op, op.getX()),
                      [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
                        return arith::MulFOp::create(
                            b, loc, activation->emit(b, loc, v[0]), v[1]);
@@ -537,8 +538,7 @@ struct LowerEmbedding : OpRewritePattern<llm::EmbeddingOp> {
       return rewriter.notifyMatchFailure(op, "expects a param as table");
     RowBuilder rows{rewriter, op.getLoc()};
     Value table = paramBuffer(rewriter, get);
-    Value init = rows.empty(op.getIndices(), get.getType().getShape()[1],
-                            rewriter.getF32Type());
+    Value init = rows.emptyFor(op, op.getIndices());
     rewriter.replaceOpWithNewOp<kernel::GatherOp>(op, init.getType(),
                                                   op.getIndices(), table, init);
     return success();
@@ -550,9 +550,7 @@ struct LowerGatherRows : OpRewritePattern<llm::GatherRowsOp> {
   LogicalResult matchAndRewrite(llm::GatherRowsOp op,
                                 PatternRewriter &rewriter) const override {
     RowBuilder rows{rewriter, op.getLoc()};
-    Value init = rows.empty(op.getRows(),
-                            cast<RankedTensorType>(op.getType()).getDimSize(1),
-                            rewriter.getF32Type());
+    Value init = rows.emptyFor(op, op.getRows());
     rewriter.replaceOpWithNewOp<kernel::GatherOp>(
         op, init.getType(), op.getRows(), op.getX(), init);
     return success();
@@ -565,10 +563,7 @@ struct LowerRopeTable : OpRewritePattern<llm::RopeTableOp> {
                                 PatternRewriter &rewriter) const override {
     RowBuilder rows{rewriter, op.getLoc()};
     auto table = [&](auto emit) {
-      Value init = rows.empty(
-          op.getPositions(),
-          cast<RankedTensorType>(op.getCos().getType()).getDimSize(1),
-          rewriter.getF32Type());
+      Value init = rows.emptyFor(op.getCos(), op.getPositions());
       return rows.map(
           {op.getPositions(), op.getFrequencies()}, init,
           [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
@@ -687,9 +682,7 @@ struct LowerPool : OpRewritePattern<llm::PoolOp> {
   LogicalResult matchAndRewrite(llm::PoolOp op,
                                 PatternRewriter &rewriter) const override {
     RowBuilder rows{rewriter, op.getLoc()};
-    Value init = rows.empty(op.getBegin(),
-                            cast<RankedTensorType>(op.getType()).getDimSize(1),
-                            rewriter.getF32Type());
+    Value init = rows.emptyFor(op, op.getBegin());
     if (op.getMode() == "cls")
       rewriter.replaceOpWithNewOp<kernel::GatherOp>(
           op, init.getType(), op.getBegin(), op.getX(), init);

@@ -99,7 +99,7 @@ static bool derive(Config &config, std::string &error) {
                            std::to_string(config.integer("hidden_size")) + ")");
   if (!isActivation(config.text("hidden_act")))
     return config.fail(error, "hidden_act", "one of " + activationNames());
-  return true;
+  return checkHeadSize(config, config.integer("hidden_size") / heads, error);
 }
 
 static void emit(StepBuilder &step) {

@@ -32,7 +32,7 @@ static constexpr Field kFields[] = {
     {"num_attention_heads", FieldKind::Integer, nullptr, 1, 1 << 16},
     {"num_key_value_heads", FieldKind::Integer, "null", 1, 1 << 16},
     // [doc:fields]
-    {"head_dim", FieldKind::Integer, "null", 2, 1 << 14},
+    {"head_dim", FieldKind::Integer, "null", 2, kMaxHeadSize},
     {"max_position_embeddings", FieldKind::Integer, nullptr, 1, 1 << 30},
     {"rms_norm_eps", FieldKind::Number, "1e-6", 1e-20, 1},
     // [/doc:fields]
@@ -123,6 +123,8 @@ static bool derive(Config &config, std::string &error) {
   int64_t size = config.integer("head_dim");
   if (size % 2)
     return config.fail(error, "head_dim", "an even integer");
+  if (!checkHeadSize(config, size, error))
+    return false;
   config.set(kQuerySize, heads * size);
   config.set(kKeySize, config.integer("num_key_value_heads") * size);
   if (!isActivation(config.text("hidden_act")))

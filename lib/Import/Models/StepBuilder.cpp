@@ -33,6 +33,15 @@ static const ActivationRecord kActivations[] = {
     {"relu", emitUnary<llm::ReluOp>},
 };
 
+bool smelt::checkHeadSize(const Config &config, int64_t size,
+                          std::string &error) {
+  return size <= kMaxHeadSize ||
+         config.fail(error, "num_attention_heads",
+                     "heads of at most " + std::to_string(kMaxHeadSize) +
+                         " elements",
+                     std::to_string(size));
+}
+
 bool smelt::isActivation(StringRef name) {
   return llvm::any_of(kActivations, [&](const ActivationRecord &record) {
     return record.name == name;

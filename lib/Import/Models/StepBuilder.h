@@ -18,6 +18,12 @@
 
 namespace smelt {
 
+/// Elements that an attention head may have: code is unrolled along them, and
+/// models have at most a few hundred.
+constexpr int64_t kMaxHeadSize = 4096;
+/// Refuses heads that are larger.
+bool checkHeadSize(const Config &config, int64_t size, std::string &error);
+
 /// Whether `hidden_act` of config.json names an activation of the dialect.
 bool isActivation(llvm::StringRef name);
 /// All names that isActivation() knows, for messages.

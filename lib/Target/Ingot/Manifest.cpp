@@ -19,6 +19,8 @@
 #include "llvm/ADT/TypeSwitch.h"
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 using namespace mlir;
 using namespace smelt;
 using Json = nlohmann::ordered_json;
@@ -115,6 +117,10 @@ bool smelt::makeManifest(ModuleOp module, const TargetRecord &target,
     }
     model["context"] = options.context;
   }
+  // An encoder's text is one step: rows attend to all others.
+  int64_t maxStepTokens = options.maxStepTokens;
+  if (model.value("kind", "") == "encoder" && model.contains("context"))
+    maxStepTokens = std::max(maxStepTokens, model["context"].get<int64_t>());
   Json dtype = model.contains("dtype") ? model["dtype"] : Json();
   Json features = Json::array();
   for (StringRef feature : target.runtimeFeatureList())
@@ -133,14 +139,13 @@ bool smelt::makeManifest(ModuleOp module, const TargetRecord &target,
         {"cpu", target.cpu.str()},
         {"isa", target.name.str()},
         {"features", features}}},
-      {"options",
-       {{"dtype", dtype}, {"max-step-tokens", options.maxStepTokens}}},
+      {"options", {{"dtype", dtype}, {"max-step-tokens", maxStepTokens}}},
       {"inputs", interface["inputs"]},
       {"outputs", interface["outputs"]},
       {"memory",
        {{"arena", attributes["llm.memory"]},
         {"kv", {{"block_bytes", interface["kv_block_bytes"]}}},
-        {"max_step_tokens", options.maxStepTokens}}},
+        {"max_step_tokens", maxStepTokens}}},
       {"cost",
        {{"weight_bytes", weightBytes},
         {"step_bytes", interface["step_bytes"]},

@@ -36,6 +36,9 @@ const AddedToken *TokenFinder::match(std::string_view text, size_t at,
   return longest;
 }
 
+/// Bytes that all added tokens of a file may have.
+static constexpr size_t kMaxAddedBytes = 1 << 22;
+
 /// The code point that ends before byte `at`, and `at` moved to it.
 static char32_t previousCodePoint(std::string_view text, size_t &at) {
   do
@@ -99,6 +102,7 @@ std::vector<Segment> TokenFinder::split(std::string_view text) const {
 void AddedTokens::parse(const Node &node, const Vocabulary &model) {
   if (node.isNull())
     return;
+  size_t bytes = 0;
   for (size_t i = 0, n = node.size(); i < n && !node.failed(); ++i) {
     Node entry = node.element(i);
     AddedToken token;
@@ -109,6 +113,10 @@ void AddedTokens::parse(const Node &node, const Vocabulary &model) {
     token.rightStrip = entry.field("rstrip").boolean(false);
     token.special = entry.field("special").boolean(false);
     token.normalized = entry.field("normalized").boolean(!token.special);
+    bytes += token.content.size();
+    if (bytes > kMaxAddedBytes)
+      entry.fail("expected at most " + std::to_string(kMaxAddedBytes) +
+                 " bytes of added tokens, found more");
     if (node.failed() || token.content.empty())
       continue;
     int32_t known = model.find(token.content);

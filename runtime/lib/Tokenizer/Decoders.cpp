@@ -137,7 +137,7 @@ static Decoder parseStrip(const Node &node) {
 static Decoder parseReplace(const Node &node) {
   return [pattern = Pattern::parse(node.field("pattern")),
           content = node.field("content").string()](Tokens &tokens) {
-    // A token on which the regex exceeds its limits stays as it is.
+    // A token on which the pattern exceeds its limits stays as it is.
     std::string error;
     for (std::string &token : tokens)
       pattern.replace(token, content, error);
@@ -185,14 +185,24 @@ static Decoder parseBytePair(const Node &node) {
   };
 }
 
+static size_t countBytes(const Tokens &tokens) {
+  size_t bytes = 0;
+  for (const std::string &token : tokens)
+    bytes += token.size();
+  return bytes;
+}
+
 static Decoder parseSequence(const Node &node) {
   Node list = node.field("decoders");
   std::vector<Decoder> steps;
   for (size_t i = 0, n = list.size(); i < n && !node.failed(); ++i)
     steps.push_back(parseDecoder(list.element(i)));
   return [steps](Tokens &tokens) {
+    // Decoding can't fail: steps behind one that made too much are left out.
+    const size_t most = growthLimit(countBytes(tokens));
     for (const Decoder &step : steps)
-      step(tokens);
+      if (countBytes(tokens) <= most)
+        step(tokens);
   };
 }
 

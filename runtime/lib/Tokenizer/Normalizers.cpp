@@ -157,8 +157,9 @@ static Normalizer parseSequence(const Node &node) {
   for (size_t i = 0, n = list.size(); i < n && !node.failed(); ++i)
     steps.push_back(parseNormalizer(list.element(i)));
   return [steps](std::string &text, std::string &error) {
+    const size_t before = text.size();
     for (const Normalizer &step : steps)
-      if (!step(text, error))
+      if (!step(text, error) || !checkGrowth(before, text.size(), error))
         return false;
     return true;
   };

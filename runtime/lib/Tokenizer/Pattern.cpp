@@ -72,6 +72,16 @@ bool Pattern::findAll(std::string_view in, std::vector<Span> &matches,
   return true;
 }
 
+bool smelt::tokenizer::checkGrowth(size_t before, size_t now,
+                                   std::string &error) {
+  if (now <= growthLimit(before))
+    return true;
+  error = "expected at most " + std::to_string(growthLimit(before)) +
+          " bytes to come of a text of " + std::to_string(before) +
+          ", found more";
+  return false;
+}
+
 bool Pattern::replace(std::string &in, std::string_view by,
                       std::string &error) const {
   std::vector<Span> matches;
@@ -86,6 +96,8 @@ bool Pattern::replace(std::string &in, std::string_view by,
     result.append(in, done, match.begin - done);
     result += by;
     done = match.end;
+    if (!checkGrowth(in.size(), result.size(), error))
+      return false;
   }
   result.append(in, done, std::string::npos);
   in = std::move(result);

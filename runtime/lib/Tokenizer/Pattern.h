@@ -25,6 +25,12 @@
 
 namespace smelt::tokenizer {
 
+/// Bytes that a stage may make of a text. Files can ask for texts that double
+/// at every step; what people write stays far below.
+inline size_t growthLimit(size_t bytes) { return 64 * bytes + (1 << 16); }
+/// Whether `now` bytes may have come of `before`; sets `error` if not.
+bool checkGrowth(size_t before, size_t now, std::string &error);
+
 class Pattern {
 public:
   using Property = bool (*)(char32_t);
@@ -40,7 +46,7 @@ public:
   bool findAll(std::string_view text, std::vector<Span> &matches,
                std::string &error) const;
 
-  /// Replaces every match.
+  /// Replaces every match. Fails, too, where the result exceeds growthLimit().
   bool replace(std::string &text, std::string_view by,
                std::string &error) const;
 

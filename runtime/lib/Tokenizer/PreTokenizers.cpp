@@ -149,8 +149,10 @@ static PreTokenizer parseSequence(const Node &node) {
   for (size_t i = 0, n = list.size(); i < n && !node.failed(); ++i)
     steps.push_back(parsePreTokenizer(list.element(i)));
   return [steps](Pieces &pieces, std::string &error) {
+    const size_t before = pieces.text.size();
     for (const PreTokenizer &step : steps)
-      if (!step(pieces, error))
+      if (!step(pieces, error) ||
+          !checkGrowth(before, pieces.text.size(), error))
         return false;
     return true;
   };

@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 #include "smelt/Tokenizer.h"
 #include "AddedTokens.h"
+#include "Pattern.h"
 #include "Unicode.h"
 
 #include <algorithm>
@@ -207,7 +208,8 @@ Tokenizer::parse(std::string_view tokenizerJson,
 bool Tokenizer::Impl::encodeSegment(std::string_view text, bool opens, Ids &ids,
                                     std::string &error) const {
   std::string normal(text);
-  if (normalizer && !normalizer(normal, error))
+  if (normalizer && (!normalizer(normal, error) ||
+                     !checkGrowth(text.size(), normal.size(), error)))
     return false;
   for (const Segment &segment : added.normalized.split(normal)) {
     if (segment.id >= 0) {

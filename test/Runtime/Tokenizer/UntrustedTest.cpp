@@ -232,6 +232,38 @@ TEST(Untrusted, RegexThatRecursesDeeply) {
     EXPECT_NE(error.find("regular expression failed"), std::string::npos);
 }
 
+TEST(Untrusted, TextsThatDouble) {
+  auto list = [](const char *name, const Json &step) {
+    return Json{{"type", "Sequence"}, {name, Json(60, step)}};
+  };
+  Json doubling = {
+      {"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", "aa"}};
+  Json bytes = {{"type", "ByteLevel"}, {"add_prefix_space", false}};
+  Json prepend = {{"type", "Prepend"}, {"prepend", std::string(70000, 'a')}};
+  for (const Json &normalizer :
+       {list("normalizers", doubling), list("normalizers", bytes), prepend,
+        list("normalizers", list("normalizers", doubling))}) {
+    auto tokenizer = parse(with("/normalizer", normalizer));
+    ASSERT_TRUE(tokenizer);
+    std::string error;
+    EXPECT_FALSE(tokenizer->encode("a\xC3\xA4", {}, error));
+    EXPECT_NE(error.find("to come of a text of 3"), std::string::npos) << error;
+  }
+  auto tokenizer = parse(with("/pre_tokenizer", list("pretokenizers", bytes)));
+  ASSERT_TRUE(tokenizer);
+  std::string error;
+  EXPECT_FALSE(tokenizer->encode("a\xC3\xA4", {}, error));
+  EXPECT_NE(error.find("to come of a text"), std::string::npos) << error;
+
+  tokenizer = parse(with("/decoder", list("decoders", doubling)));
+  ASSERT_TRUE(tokenizer);
+  std::optional<int32_t> a = tokenizer->tokenToId("a");
+  ASSERT_TRUE(a);
+  EXPECT_LT(tokenizer->decode({*a, *a}, true).size(), 1u << 18);
+  expectError("/added_tokens/0/content", std::string(5000000, 'a'),
+              "at most 4194304 bytes of added tokens");
+}
+
 TEST(Untrusted, DamagedFiles) {
   std::mt19937 random(5);
   std::string error;

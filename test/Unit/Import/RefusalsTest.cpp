@@ -249,6 +249,9 @@ TEST(ImportRefusals, UnsupportedBertValues) {
       {R"({"is_decoder": true})", "is_decoder: expected false, found true"},
       {R"({"num_attention_heads": 5})",
        "num_attention_heads: expected a divisor of hidden_size (48), found 5"},
+      {R"({"hidden_size": 524288, "num_attention_heads": 1})",
+       "num_attention_heads: expected heads of at most 4096 elements, found "
+       "524288"},
       {R"({"architectures": ["BertForMaskedLM"]})",
        "expected one of [\"LlamaForCausalLM\"], [\"BertModel\"], found "
        "[\"BertForMaskedLM\"]"},
@@ -291,6 +294,12 @@ TEST(ImportRefusals, UnsupportedValues) {
        "hidden_size: expected a multiple of twice num_attention_heads (7), or "
        "head_dim given, found 48"},
       {R"({"head_dim": 7})", "head_dim: expected an even integer, found 7"},
+      {R"({"head_dim": 4098})",
+       "head_dim: expected an integer from 2 to 4096, found 4098"},
+      {R"({"hidden_size": 524288, "num_attention_heads": 1,
+          "num_key_value_heads": 1, "head_dim": null})",
+       "num_attention_heads: expected heads of at most 4096 elements, found "
+       "524288"},
       {R"({"hidden_size": 64})",
        "tensor \"model.embed_tokens.weight\": expected shape [vocab_size, "
        "hidden_size] = [307, 64], found [307, 48]"},

@@ -11,10 +11,10 @@
 // threads in adverse order, in an arena full of garbage.
 //
 //===----------------------------------------------------------------------===//
+#include "../Support/JitContext.h"
 #include "RandomStep.h"
 #include "Team.h"
 
-#include "smelt/InitAll.h"
 #include "smelt/Transforms/Memory/Linear.h"
 #include "smelt/Transforms/Memory/Passes.h"
 
@@ -23,9 +23,6 @@
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
-#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
-#include "llvm/Support/TargetSelect.h"
 
 #include <gtest/gtest.h>
 
@@ -40,22 +37,8 @@ static const char *const lower =
     "lower-affine,convert-scf-to-cf,convert-kernel-to-llvm,convert-to-llvm,"
     "reconcile-unrealized-casts,smelt-emit-entry-point";
 
-static mlir::MLIRContext &getContext() {
-  static mlir::MLIRContext *context = [] {
-    llvm::InitializeNativeTarget();
-    llvm::InitializeNativeTargetAsmPrinter();
-    mlir::DialectRegistry registry;
-    smelt::registerAll(registry);
-    mlir::registerBuiltinDialectTranslation(registry);
-    mlir::registerLLVMDialectTranslation(registry);
-    return new mlir::MLIRContext(registry,
-                                 mlir::MLIRContext::Threading::DISABLED);
-  }();
-  return *context;
-}
-
 static bool runPasses(mlir::ModuleOp module, const char *passes) {
-  mlir::PassManager manager(&getContext());
+  mlir::PassManager manager(&getJitContext());
   return mlir::succeeded(mlir::parsePassPipeline(passes, manager)) &&
          mlir::succeeded(manager.run(module));
 }
@@ -147,7 +130,7 @@ private:
 
 Compiled::Compiled(const RandomStep &program) {
   std::string text = program.print();
-  auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &getContext());
+  auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &getJitContext());
   if (!module || !runPasses(*module, plan)) {
     ADD_FAILURE() << "can't plan:\n" << text;
     return;

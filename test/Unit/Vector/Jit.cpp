@@ -6,18 +6,13 @@
 //===----------------------------------------------------------------------===//
 #include "Jit.h"
 
-#include "smelt/InitAll.h"
+#include "../Support/JitContext.h"
 
 #include "mlir/ExecutionEngine/ExecutionEngine.h"
 #include "mlir/IR/BuiltinOps.h"
-#include "mlir/IR/DialectRegistry.h"
-#include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
-#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
-#include "llvm/Support/TargetSelect.h"
 
 #include <gtest/gtest.h>
 
@@ -32,29 +27,14 @@ struct Jit::Engine {
   std::unique_ptr<mlir::ExecutionEngine> compiled;
 };
 
-/// What is the same for all modules; passes register once in a process.
-static mlir::MLIRContext &getContext() {
-  static mlir::MLIRContext *context = [] {
-    llvm::InitializeNativeTarget();
-    llvm::InitializeNativeTargetAsmPrinter();
-    mlir::DialectRegistry registry;
-    smelt::registerAll(registry);
-    mlir::registerBuiltinDialectTranslation(registry);
-    mlir::registerLLVMDialectTranslation(registry);
-    return new mlir::MLIRContext(registry,
-                                 mlir::MLIRContext::Threading::DISABLED);
-  }();
-  return *context;
-}
-
 Jit::Jit(const std::string &ir, const std::string &passes) {
   mlir::OwningOpRef<mlir::ModuleOp> module =
-      mlir::parseSourceString<mlir::ModuleOp>(ir, &getContext());
+      mlir::parseSourceString<mlir::ModuleOp>(ir, &getJitContext());
   if (!module) {
     ADD_FAILURE() << "invalid IR:\n" << ir;
     return;
   }
-  mlir::PassManager manager(&getContext());
+  mlir::PassManager manager(&getJitContext());
   if (mlir::failed(mlir::parsePassPipeline(passes + lowering, manager)) ||
       mlir::failed(manager.run(*module))) {
     ADD_FAILURE() << "can't lower:\n" << ir;

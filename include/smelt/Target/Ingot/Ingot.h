@@ -20,7 +20,8 @@ class ModuleOp;
 namespace smelt {
 
 struct IngotOptions {
-  /// Tokens that one step takes at most.
+  /// Tokens that one step takes at most; an encoder's takes a whole text, so
+  /// at least its context.
   int64_t maxStepTokens = 512;
   /// Positions of a sequence; 0 leaves the model's own.
   int64_t context = 0;
