@@ -68,7 +68,7 @@ func.func private @negative_linear_without_layout(%x: tensor<?x64xf32>) -> tenso
 // -----
 
 module attributes {llm.target = "avx512-bf16"} {
-llm.param @w : tensor<64x64xf32> from
+llm.param @w : tensor<64x64xbf16> from
     [[#llm.source<"w", file = "m.safetensors", offset = 0, type = tensor<64x64xbf16>>]]
     format #llm.format<bf16> layout #llm.layout<panel, n = 32, k = 2>
 
@@ -78,8 +78,8 @@ func.func private @linear_bf16_pairs(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
   // CHECK: arith.truncf %{{.+}} : f32 to bf16
   // CHECK-NOT: arith.extf
   // CHECK: kernel.matmul ins(%{{.+}}, %{{.+}} : tensor<?x64xbf16>, memref<2x32x32x2xbf16>)
-  %w = llm.get_param @w : tensor<64x64xf32>
-  %y = llm.linear %x, %w {compute = bf16} : tensor<?x64xf32>, tensor<64x64xf32>
+  %w = llm.get_param @w : tensor<64x64xbf16>
+  %y = llm.linear %x, %w {compute = bf16} : tensor<?x64xf32>, tensor<64x64xbf16>
   return %y : tensor<?x64xf32>
 }
 }
