@@ -35,10 +35,12 @@ using namespace smelt;
 // clang-format off
 static constexpr TargetRecord records[] = {
   // [doc:targets]
+  // [doc:targets]
   // name          triple       cpu          LLVM features  executed features       bits regs  n  rows fma    f16c   dot
   {"avx512-bf16", SMELT_LINUX, "x86-64-v4", "+avx512bf16", SMELT_V4 ",avx512bf16", 512, 32,   32, 12,  true,  true,  true},
   {"avx512",      SMELT_LINUX, "x86-64-v4", "",            SMELT_V4,               512, 32,   32, 12,  true,  true,  false},
   {"avx2",        SMELT_LINUX, "x86-64-v3", "",            SMELT_V3,               256, 16,   32, 6,   true,  true,  false},
+  // [/doc:targets]
   {"generic",     SMELT_LINUX, "x86-64",    "",            "",                     128, 16,   32, 6,   false, false, false},
 };
 // clang-format on
