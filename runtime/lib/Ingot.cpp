@@ -57,7 +57,8 @@ Ingot::~Ingot() {
 }
 
 bool Ingot::load(std::string &error) {
-  int file = ::open(filePath.c_str(), O_RDONLY | O_CLOEXEC);
+  // Without O_NONBLOCK, opening a named pipe would wait for a writer.
+  int file = ::open(filePath.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file < 0) {
     error = std::strerror(errno);
     return false;

@@ -37,7 +37,7 @@ LLAMA = {
     "intermediate_size": (17, 64, 101, 128, 333),
     "num_hidden_layers": (1, 2, 3),
     "heads": ((1, 1), (2, 1), (3, 3), (4, 2), (5, 1), (5, 5), (6, 3), (7, 7)),
-    "head_dim": (2, 6, 8, 16, 20, 32, 40),
+    "head_dim": (2, 6, 8, 16, 20, 32, 40, 64),
     "vocab_size": (31, 128, 307, 509),
     "max_position_embeddings": (96, 131, 200),
     "rms_norm_eps": (1e-6, 1e-5, 1e-3),
@@ -51,6 +51,7 @@ LLAMA = {
     "mlp_bias": (False, True),
     "tie_word_embeddings": (False, True),
     "stored": ("F32", "F16", "BF16"),
+    "stored_vectors": ("F32", "F16", "BF16"),
     "shards": (1, 3),
 }
 BERT = {
@@ -66,6 +67,7 @@ BERT = {
     "pooling": (None, "mean", "cls"),
     "normalize": (False, True),
     "stored": ("F32", "F16", "BF16"),
+    "stored_vectors": ("F32", "F16", "BF16"),
     "shards": (1, 3),
 }
 
@@ -181,7 +183,7 @@ def drawTensor(name, shape, config, rng):
         deviation = (1.8 if isPeaked else 1.0) / shape[1] ** 0.5
     size = shape[0] * (shape[1] if len(shape) > 1 else 1)
     return safetensors.narrow(
-        config["stored"], list(shape),
+        config["stored_vectors" if len(shape) == 1 else "stored"], list(shape),
         [rng.gauss(mean, deviation) for _ in range(size)])
 
 
@@ -211,7 +213,7 @@ def writeCheckpoint(folder, config, rng):
     if count > 1:
         writeJson(os.path.join(folder, "model.safetensors.index.json"),
                   {"metadata": {}, "weight_map": places})
-    private = ("stored", "pooling", "normalize")
+    private = ("stored", "stored_vectors", "pooling", "normalize")
     writeJson(os.path.join(folder, "config.json"), {
         name: value for name, value in config.items() if name not in private})
     if config.get("pooling"):

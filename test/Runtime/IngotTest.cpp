@@ -8,9 +8,11 @@
 
 #include "ToyModel.h"
 
+#include <cstdio>
 #include <functional>
 #include <gtest/gtest.h>
 #include <random>
+#include <sys/stat.h>
 
 using namespace smelt;
 using toy::Json;
@@ -46,6 +48,18 @@ TEST(Ingot, ReadsWhatTheWriterWrote) {
   EXPECT_EQ(ingot->section("code/generic"), toy::sections()[0].second);
   EXPECT_EQ(ingot->section("absent").data(), nullptr);
   EXPECT_TRUE(ingot->verifyWeights(error)) << error;
+}
+
+TEST(Ingot, RefusesWhatIsNoFile) {
+  toy::TempFile pipe;
+  ASSERT_EQ(std::remove(pipe.path().c_str()), 0);
+  ASSERT_EQ(mkfifo(pipe.path().c_str(), 0600), 0);
+  for (const std::string &path :
+       {pipe.path(), std::string("/"), std::string("/dev/zero")}) {
+    std::string error;
+    EXPECT_FALSE(Ingot::open(path, error));
+    expectError(error, "cannot load '" + path + "': not a regular file");
+  }
 }
 
 TEST(Ingot, RefusesEveryTruncation) {

@@ -122,5 +122,10 @@ int main(int argc, char **argv) {
   }
   if (!options.lastStage.empty())
     options.emit = "mlir";
-  return checkTokenizer(options) && smelt::compile(options) ? 0 : 1;
+  try {
+    return checkTokenizer(options) && smelt::compile(options) ? 0 : 1;
+  } catch (const std::exception &error) { // out of memory or threads
+    std::cerr << "smelt compile: " << error.what() << '\n';
+    return 1;
+  }
 }

@@ -21,6 +21,7 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/MathExtras.h"
 #include <condition_variable>
+#include <system_error>
 #include <thread>
 
 using namespace mlir;
@@ -120,8 +121,15 @@ bool WeightsSection::produce(
     }
   };
   std::vector<std::thread> workers;
-  for (unsigned i = 0; i < threads; ++i)
-    workers.emplace_back(work);
+  workers.reserve(threads);
+  try {
+    for (unsigned i = 0; i < threads; ++i)
+      workers.emplace_back(work);
+  } catch (const std::system_error &) {
+    // Where the system gives fewer threads, these do all of it.
+    if (workers.empty())
+      throw;
+  }
 
   static const uint8_t zeros[64] = {};
   int64_t end = 0;
