@@ -41,11 +41,11 @@ struct TargetRecord {
                                        // separated by commas
   int64_t vectorBits;                  // bits of a vector register
   int64_t vectorCount;                 // vector registers
-  int64_t panelRows;        // n of the layout panel: the same for all targets
-  int64_t rowTile;          // rows (tokens) of a matrix product's register tile
-  bool hasFMA;              // fused multiply-add instructions
-  bool hasF16C;             // conversions between f16 and f32
-  bool hasBF16Dot;          // f32 += bf16 * bf16 + bf16 * bf16
+  int64_t panelRows; // n of the layout panel: the same for all targets
+  int64_t rowTile;   // rows (tokens) of a matrix product's register tile
+  bool hasFMA;       // fused multiply-add instructions
+  bool hasF16C;      // conversions between f16 and f32
+  bool hasBF16Dot;   // f32 += bf16 * bf16 + bf16 * bf16
   // [/doc:target-record]
 
   /// Elements of 32 bits in a vector register.
