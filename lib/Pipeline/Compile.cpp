@@ -14,18 +14,19 @@
 #include "smelt/Pipeline/Compile.h"
 
 #include "Progress.h"
-#include "Statistics.h"
 #include "smelt/Import/Formats/Output.h"
 #include "smelt/Import/Models/Import.h"
 #include "smelt/InitAll.h"
 #include "smelt/Pipeline/Pipeline.h"
 #include "smelt/Target/CPU/Emit.h"
 #include "smelt/Target/Ingot/Ingot.h"
+#include "smelt/Transforms/Graph/Passes.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
 #include "mlir/Support/FileUtilities.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -224,10 +225,20 @@ bool Compilation::runPasses() {
   size_t number = getStage(*module) - stages().begin();
   if (!options.dumpFolder.empty() && !dump(stages()[number], number))
     return false;
-  auto before = [&](const Stage &stage) { progress.begin(stage.name); };
+  auto printStatistics = [&](const Stage &stage, llvm::StringRef when) {
+    if (!options.printStatistics || stage.name != "graph")
+      return;
+    llvm::errs() << when << " stage graph: ";
+    PassManager pm(module->getContext());
+    pm.addPass(createPrintGraphStats());
+    (void)pm.run(*module); // reads only
+  };
+  auto before = [&](const Stage &stage) {
+    printStatistics(stage, "before");
+    progress.begin(stage.name);
+  };
   auto after = [&](const Stage &stage) {
-    if (options.printStatistics && stage.name == "graph")
-      printStatistics(*module, llvm::errs());
+    printStatistics(stage, "after");
     return success(options.dumpFolder.empty() || dump(stage, ++number));
   };
   return succeeded(runStages(*module, *last, {before, after}));

@@ -98,7 +98,8 @@ int main(int argc, char **argv) {
                  "write the IR after each stage to a file of this folder")
       ->type_name("DIR");
   app.add_flag("--print-graph-stats", options.printStatistics,
-               "count params and ops after the graph passes");
+               "print ops, bytes and flops of a token, by layer and in total, "
+               "before and after the graph passes");
   app.add_option(
          "--max-step-tokens", options.maxStepTokens,
          "tokens that one step takes at most (default: 512; an encoder's "
