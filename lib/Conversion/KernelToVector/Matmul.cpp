@@ -16,7 +16,7 @@
 //
 // Each element is one chain of fused multiply-adds in order of k, whatever the
 // number of rows, so a row's bits are the same in every tile. Fewer rows than
-// the register tile go in tiles of 8, 4, 2 and 1.
+// the register tile go in tiles of 4, 2 and 1.
 //
 // How the k of a group are added is a claimer, the most specific first:
 //

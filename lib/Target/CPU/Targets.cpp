@@ -9,7 +9,9 @@
 //
 // rowTile leaves room for two vectors of columns: rowTile * 2 accumulators, two
 // weights and an activation are at most vectorCount registers. One more spills,
-// which costs up to 60 % of the speed.
+// which costs up to 60 % of the speed. It also stays below the 8 ways of a
+// first-level cache: rows whose bytes are a multiple of 4096 share a set, and
+// with 12 of them a product ran at 0.4 times the speed (benchmarks/Notes.md).
 //
 //===----------------------------------------------------------------------===//
 #include "smelt/Target/CPU/Targets.h"
@@ -35,10 +37,9 @@ using namespace smelt;
 // clang-format off
 static constexpr TargetRecord records[] = {
   // [doc:targets]
-  // [doc:targets]
   // name          triple       cpu          LLVM features  executed features       bits regs  n  rows fma    f16c   dot
-  {"avx512-bf16", SMELT_LINUX, "x86-64-v4", "+avx512bf16", SMELT_V4 ",avx512bf16", 512, 32,   32, 12,  true,  true,  true},
-  {"avx512",      SMELT_LINUX, "x86-64-v4", "",            SMELT_V4,               512, 32,   32, 12,  true,  true,  false},
+  {"avx512-bf16", SMELT_LINUX, "x86-64-v4", "+avx512bf16", SMELT_V4 ",avx512bf16", 512, 32,   32, 6,   true,  true,  true},
+  {"avx512",      SMELT_LINUX, "x86-64-v4", "",            SMELT_V4,               512, 32,   32, 6,   true,  true,  false},
   {"avx2",        SMELT_LINUX, "x86-64-v3", "",            SMELT_V3,               256, 16,   32, 6,   true,  true,  false},
   // [/doc:targets]
   {"generic",     SMELT_LINUX, "x86-64",    "",            "",                     128, 16,   32, 6,   false, false, false},
