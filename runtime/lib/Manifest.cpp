@@ -332,6 +332,7 @@ bool Manifest::parse(const char *text, size_t size, Manifest &manifest,
   manifest.weightBytes = cost.integer("weight_bytes", 0, maxBytes, 0);
   manifest.stepBytes = cost.integer("step_bytes", 0, maxBytes, 0);
   manifest.flopsPerToken = cost.integer("flops_per_token", 0, maxBytes, 0);
+  manifest.flopsPerRow = cost.integer("flops_per_row", 0, maxBytes, 0);
 
   readGeneration(reader.optionalMember("generation"), manifest);
   manifest.embeddingMaxLength =

@@ -99,6 +99,7 @@ struct Manifest {
   int64_t weightBytes = 0;
   int64_t stepBytes = 0;
   int64_t flopsPerToken = 0;
+  int64_t flopsPerRow = 0; // of output, on top
 
   GenerationDefaults generation;
   int64_t embeddingMaxLength = 0; // 0: no limit but the context

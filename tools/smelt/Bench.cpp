@@ -103,7 +103,8 @@ static bool benchPrefill(Session &session, const BenchOptions &options,
   result.test =
       "pp" + (sequences > 1 ? std::to_string(sequences) + "x" : std::string()) +
       std::to_string(options.prompt);
-  result.work = double(manifest.flopsPerToken) * result.tokens;
+  result.work = double(manifest.flopsPerToken) * result.tokens +
+                double(manifest.flopsPerRow) * sequences;
   result.resource = unitOf(manifest);
   return measure(
       session, options.repeats, result,

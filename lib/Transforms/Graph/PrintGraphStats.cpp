@@ -40,7 +40,6 @@ struct PrintGraphStats : smelt::impl::PrintGraphStatsBase<PrintGraphStats> {
 private:
   void count(Region &region, StringRef function, int64_t times);
   void countOp(Operation *op, StringRef function, int64_t times);
-  int64_t getRows(Value value);
 
   ::llvm::MapVector<StringRef, Cost> groups;
   Cost total, biggest;
@@ -55,18 +54,6 @@ static StringRef getLayerPrefix(StringRef name) {
   if (!rest.consume_front("layers.") || rest.consumeInteger(10, index))
     return "";
   return name.drop_back(rest.size());
-}
-
-/// Rows of a value: those asked for behind a gather, else the step's tokens.
-int64_t PrintGraphStats::getRows(Value value) {
-  while (Operation *op = value.getDefiningOp()) {
-    if (isa<GatherRowsOp>(op))
-      return rows;
-    if (!isa<LLMDialect>(op->getDialect()) || op->getNumOperands() == 0)
-      break;
-    value = op->getOperand(0);
-  }
-  return tokens;
 }
 
 void PrintGraphStats::countOp(Operation *op, StringRef function,
@@ -89,7 +76,8 @@ void PrintGraphStats::countOp(Operation *op, StringRef function,
   }
   if (auto linear = dyn_cast<LinearOp>(op)) {
     auto weight = cast<RankedTensorType>(linear.getWeight().getType());
-    cost.flops = 2 * getRows(linear.getX()) * weight.getNumElements() * times;
+    cost.flops = 2 * (isGathered(linear.getX()) ? rows : tokens) *
+                 weight.getNumElements() * times;
   }
   for (Cost *sum : {&groups[group], &total}) {
     sum->ops += cost.ops;

@@ -67,20 +67,26 @@ struct RecordInterface : smelt::impl::RecordInterfaceBase<RecordInterface> {
     auto integer = [&](StringRef name, int64_t value) {
       return builder.getNamedAttr(name, builder.getI64IntegerAttr(value));
     };
-    auto [bytes, flops] = countCosts(module);
+    Costs costs = countCosts(module);
     module->setAttr(
         "llm.interface",
         builder.getDictionaryAttr(
             {builder.getNamedAttr("inputs", builder.getArrayAttr(inputs)),
              builder.getNamedAttr("outputs", builder.getArrayAttr(outputs)),
              integer("kv_block_bytes", blockBytes),
-             integer("step_bytes", bytes), integer("flops_per_token", flops)}));
+             integer("step_bytes", costs.bytes),
+             integer("flops_per_token", costs.perToken),
+             integer("flops_per_row", costs.perRow)}));
   }
 
-  /// Bytes read and operations done by a step of one token.
-  std::pair<int64_t, int64_t> countCosts(ModuleOp module) {
+  /// Bytes that a step of one token reads, operations for each token and for
+  /// each row of output.
+  struct Costs {
+    int64_t bytes = 0, perToken = 0, perRow = 0;
+  };
+  Costs countCosts(ModuleOp module) {
     SymbolTable symbols(module);
-    int64_t bytes = 0, flops = 0;
+    Costs costs;
     ::llvm::DenseSet<Operation *> whole, rowOnly;
     module.walk([&](llm::GetParamOp get) {
       auto param = symbols.lookup<llm::ParamOp>(get.getParam());
@@ -92,20 +98,21 @@ struct RecordInterface : smelt::impl::RecordInterfaceBase<RecordInterface> {
         (embedding ? rowOnly : whole).insert(param);
         auto linear = dyn_cast<llm::LinearOp>(use.getOwner());
         if (linear && linear.getWeight() == use.get())
-          flops += 2 * elements * param.getInstanceCount();
+          (llm::isGathered(linear.getX()) ? costs.perRow : costs.perToken) +=
+              2 * elements * param.getInstanceCount();
       }
     });
     for (Operation *op : whole) {
       auto param = cast<llm::ParamOp>(op);
-      bytes += param.getStoredBytes() * param.getInstanceCount();
+      costs.bytes += param.getStoredBytes() * param.getInstanceCount();
     }
     for (Operation *op : rowOnly) {
       auto param = cast<llm::ParamOp>(op);
       if (!whole.contains(op))
-        bytes += param.getStoredBytes() /
-                 std::max<int64_t>(param.getParamType().getDimSize(0), 1);
+        costs.bytes += param.getStoredBytes() /
+                       std::max<int64_t>(param.getParamType().getDimSize(0), 1);
     }
-    return {bytes, flops};
+    return costs;
   }
 };
 } // namespace

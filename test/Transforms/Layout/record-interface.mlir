@@ -1,9 +1,10 @@
 // RUN: smelt-opt %s --llm-record-interface | FileCheck %s
 
-// Two layers of 2 * 9 * 4 and a head of 2 * 5 * 9 operations; the table costs
+// Two layers of 2 * 9 * 4 operations, and for rows a head of 2 * 5 * 9; the table costs
 // one row of 8 bytes, the weights 2 * 144 and 180. A block of the cache has
 // 2 layers * 3 heads * 64 positions * (20 + 32) * 2 bytes.
-// CHECK: llm.interface = {flops_per_token = 234 : i64,
+// CHECK: llm.interface = {flops_per_row = 90 : i64,
+// CHECK-SAME: flops_per_token = 144 : i64,
 // CHECK-SAME: inputs = ["ids", "rows"],
 // CHECK-SAME: kv_block_bytes = 39936 : i64,
 // CHECK-SAME: outputs = [{name = "logits", rows = "rows", width = 5 : i64}, {name = "embedding", rows = "sequences", width = 9 : i64}],
@@ -25,7 +26,8 @@ module {
     %x = llm.embedding %ids, %table : tensor<?xi32>, tensor<3x4xbf16>
     %y = func.call @layer(%c0, %x) : (index, tensor<?x4xf32>) -> tensor<?x9xf32>
     %h = llm.get_param @head : tensor<5x9xf32>
-    %z = llm.linear %y, %h {compute = f32} : tensor<?x9xf32>, tensor<5x9xf32>
+    %g = llm.gather_rows %y, %rows : tensor<?x9xf32>, tensor<?xi32>
+    %z = llm.linear %g, %h {compute = f32} : tensor<?x9xf32>, tensor<5x9xf32>
     return %z, %y : tensor<?x5xf32>, tensor<?x9xf32>
   }
 }

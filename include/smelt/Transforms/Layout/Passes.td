@@ -113,7 +113,7 @@ def RecordInterface : Pass<"llm-record-interface", "::mlir::ModuleOp"> {
       return %y : tensor<?x9xf32>
     }
     // =>
-    llm.interface = {flops_per_token = 72 : i64, inputs = ["ids"], kv_block_bytes = 0 : i64,
+    llm.interface = {flops_per_row = 0 : i64, flops_per_token = 72 : i64, inputs = ["ids"], kv_block_bytes = 0 : i64,
         outputs = [{name = "logits", rows = "rows", width = 9 : i64...], step_bytes = 144 : i64}
     ```
   }];

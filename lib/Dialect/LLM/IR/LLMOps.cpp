@@ -480,3 +480,18 @@ LogicalResult PoolOp::verify() {
            << getMode() << "'"; // (C1)
   return success();
 }
+
+//===----------------------------------------------------------------------===//
+// Queries
+//===----------------------------------------------------------------------===//
+
+bool smelt::llm::isGathered(Value value) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (isa<GatherRowsOp>(op))
+      return true;
+    if (!isa<LLMDialect>(op->getDialect()) || op->getNumOperands() == 0)
+      return false;
+    value = op->getOperand(0);
+  }
+  return false;
+}

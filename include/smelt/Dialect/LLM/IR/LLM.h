@@ -23,4 +23,12 @@
 #define GET_OP_CLASSES
 #include "smelt/Dialect/LLM/IR/LLMOps.h.inc"
 
+namespace smelt::llm {
+
+/// Whether `value` has a row for each row of output that is wanted, not for
+/// each token: it comes from llm.gather_rows through ops of this dialect.
+bool isGathered(mlir::Value value);
+
+} // namespace smelt::llm
+
 #endif // SMELT_DIALECT_LLM_IR_LLM_H
