@@ -11,27 +11,30 @@ Equal layers share one function, so that the time should hardly grow. Weights
 are not packed: that is copying, and grows with the model.
 """
 import os
+import statistics
 
 import common
 
 LAYERS = (2, 16, 32)
-REPEAT = 3
+REPEAT = 5
 
 
 def main():
     print(common.machine())
     out = os.path.join(common.WORK, "depth.o")
-    first = None
-    for layers in LAYERS:
-        folder = common.checkpoint("smollm-135m", layers=layers,
-                                   vocabulary=4096)
-        timed = common.best(REPEAT, lambda: common.run(
-            "compile", folder, "--emit=obj", "-o", out))
-        first = first or timed.processor
-        print(f"{layers:3d} layers: {timed.processor / first:.2f} of the time "
-              f"for {LAYERS[0]} ({timed.processor:.2f} s of processor, "
-              f"{timed.seconds:.2f} s of wall clock), object of "
-              f"{os.path.getsize(out) // 1024} KiB")
+    folders = {layers: common.checkpoint("smollm-135m", layers=layers,
+                                         vocabulary=4096) for layers in LAYERS}
+    # In turn, so that a slow minute of the machine slows all of them.
+    rounds = [{layers: common.run("compile", folder, "--emit=obj", "-o", out)
+               for layers, folder in folders.items()} for _ in range(REPEAT)]
+    medians = {layers: statistics.median(timed[layers].processor
+                                         for timed in rounds)
+               for layers in LAYERS}
+    for layers, seconds in medians.items():
+        print(f"{layers:3d} layers: {seconds / medians[LAYERS[0]]:.2f} of the "
+              f"time for {LAYERS[0]} ({seconds:.2f} s of processor)")
+    print(f"object for {LAYERS[-1]} layers of {os.path.getsize(out) // 1024} "
+          f"KiB")
 
 
 if __name__ == "__main__":
