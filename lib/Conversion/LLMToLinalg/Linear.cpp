@@ -26,7 +26,8 @@ struct LowerLinear : OpRewritePattern<llm::LinearOp> {
     Value weight = paramBuffer(b, get);
     auto type = cast<MemRefType>(weight.getType());
     int64_t panels =
-        llm::LayoutAttr(param.getLayoutAttr()).getPhysicalShape({count, 1})[0];
+        param.getLayoutAttr().getPhysicalShape({count, 1},
+                                               param.getFormatAttr())[0];
     if (panels != type.getDimSize(0)) {
       SmallVector<OpFoldResult> offsets(4, b.getIndexAttr(0)),
           strides(4, b.getIndexAttr(1)), sizes;

@@ -163,7 +163,8 @@ Value StepBuilder::linear(Value x, StringRef name) {
   std::string biasName = (name + "_bias").str();
   Value weight = param(name);
   Value bias = hasParam(biasName) ? param(biasName) : Value();
-  return emit<llm::LinearOp>(x, weight, bias, Value(), TypeAttr::get(compute));
+  return emit<llm::LinearOp>(x, weight, bias, Value(), TypeAttr::get(compute),
+                             llm::ActivationAttr());
 }
 
 Value StepBuilder::rmsNorm(Value x, StringRef name, double eps) {

@@ -52,6 +52,7 @@ static bool fuse(MulOp mul, Value activated, Value other, ParamTable &params) {
   LinearOp gate = getLinear(activation->getOperand(0)), up = getLinear(other);
   if (!gate || !up || gate.getX() != up.getX() ||
       gate.getCompute() != up.getCompute() ||
+      gate.getActivation() != up.getActivation() ||
       static_cast<bool>(gate.getBias()) != static_cast<bool>(up.getBias()))
     return false;
   auto weights = getPair(gate.getWeight(), up.getWeight(), params);
@@ -72,7 +73,8 @@ static bool fuse(MulOp mul, Value activated, Value other, ParamTable &params) {
         params.read(builder, loc, params.stack({biases->first, biases->second}),
                     gate.getBias());
   Value merged = LinearOp::create(builder, loc, gate.getX(), weight, bias,
-                                  /*residual=*/Value(), gate.getCompute());
+                                  /*residual=*/Value(), gate.getComputeAttr(),
+                                  gate.getActivationAttr());
   Value glu =
       GluOp::create(builder, loc, merged, activation->getName().stripDialect());
   mul.replaceAllUsesWith(glu);

@@ -43,7 +43,7 @@ static std::optional<Key> getKey(LinearOp op, ParamTable &params) {
   Attribute weightKey = weight ? params.getStackKey(weight) : nullptr;
   if (!weightKey || op.getResidual())
     return std::nullopt;
-  Attribute biasKey = UnitAttr::get(op.getContext());
+  Attribute none = UnitAttr::get(op.getContext()), biasKey = none;
   if (op.getBias()) {
     ParamOp bias = params.lookupExclusive(op.getBias());
     biasKey = bias ? params.getStackKey(bias) : nullptr;
@@ -52,7 +52,9 @@ static std::optional<Key> getKey(LinearOp op, ParamTable &params) {
   }
   return Key(op->getBlock(), op.getX(), getLayer(op.getWeight()),
              ArrayAttr::get(op.getContext(),
-                            {op.getComputeAttr(), weightKey, biasKey}));
+                            {op.getComputeAttr(),
+                             op.getActivation() ? *op.getActivation() : none,
+                             weightKey, biasKey}));
 }
 
 /// Replaces `linears`, which have one key, by slices of one linear.
@@ -73,7 +75,8 @@ static void merge(ArrayRef<LinearOp> linears, ParamTable &params) {
                                             first.getBias());
   Value x = first.getX();
   Value merged = LinearOp::create(builder, loc, x, weight, bias,
-                                  /*residual=*/Value(), first.getCompute());
+                                  /*residual=*/Value(), first.getComputeAttr(),
+                                  first.getActivationAttr());
 
   OpFoldResult rows = tensor::getMixedSize(builder, loc, merged, 0);
   OpFoldResult one = builder.getIndexAttr(1);

@@ -35,7 +35,7 @@ struct FuseAdd : OpRewritePattern<AddOp> {
       // linear.
       rewriter.replaceOpWithNewOp<LinearOp>(
           add, linear.getX(), linear.getWeight(), linear.getBias(), residual,
-          linear.getCompute());
+          linear.getComputeAttr(), linear.getActivationAttr());
       rewriter.eraseOp(linear);
       return success();
     }

@@ -40,6 +40,12 @@ struct AssignLayouts : smelt::impl::AssignLayoutsBase<AssignLayouts> {
     for (auto param : module.getOps<llm::ParamOp>()) {
       if (param.getLayout())
         continue;
+      if (param.getFormat() && param.getFormat()->isQuantized()) {
+        const llm::FormatRecord &record = param.getFormat()->getRecord();
+        param.setLayoutAttr(llm::LayoutAttr::get(
+            &getContext(), "blocks", record.panelRows, record.blockColumns()));
+        continue;
+      }
       Type element = param.getStoredType().getElementType();
       bool isWeight = weights.contains(param.getSymNameAttr());
       param.setLayoutAttr(

@@ -22,10 +22,9 @@ namespace smelt {
 
 /// The record of Formats.def whose elements are of `type`, or "".
 static StringRef formatOf(Type type) {
-#define FORMAT(name, ElementType, bits)                                        \
-  if (isa<ElementType>(type))                                                  \
-    return #name;
-#include "smelt/Dialect/LLM/IR/Formats.def"
+  for (const smelt::llm::FormatRecord &record : smelt::llm::formatRecords())
+    if (!record.isInteger && record.type(type.getContext()) == type)
+      return record.name;
   return "";
 }
 

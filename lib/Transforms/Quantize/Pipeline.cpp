@@ -9,5 +9,6 @@
 #include "mlir/Pass/PassManager.h"
 
 void smelt::buildQuantizePipeline(mlir::OpPassManager &pm) {
+  pm.addPass(createQuantize());
   pm.addPass(createAssignFormats());
 }

@@ -49,7 +49,8 @@ def AssignLayouts : Pass<"llm-assign-layouts", "::mlir::ModuleOp"> {
   let summary = "Choose the order in which the elements of each param are stored";
   let description = [{
     The weight of a linear is stored in the panels of the target's record, also
-    if it is an embedding's table too; everything else is stored in rows.
+    if it is an embedding's table too; quantised matrices in the blocks of their
+    format, which are the same for all targets; everything else in rows.
 
     ```mlir
     module attributes {llm.target = "generic"} {

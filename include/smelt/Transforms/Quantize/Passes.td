@@ -9,6 +9,32 @@
 
 include "mlir/Pass/PassBase.td"
 
+def Quantize : Pass<"llm-quantize", "::mlir::ModuleOp"> {
+  let summary = "Quantise params by the rules of the module";
+  let description = [{
+    Weights of linears, and tables that embeddings read, get the format of the
+    last rule of `llm.quantize` that matches their name; linears that read them
+    round their rows as the rule's scheme says. A table that is a weight too counts
+    as a weight. A param that already names a format keeps it. Without rules,
+    nothing changes.
+
+    ```mlir
+    module attributes {llm.compute = bf16, llm.quantize = [#llm.quantize<"*", w4a8>]} {
+      llm.param @w : tensor<8x4xbf16> from
+          [[#llm.source<"w", file = "f", offset = 0, type = tensor<8x4xbf16>>]]
+      func.func @f(%x: tensor<?x4xf32>) -> tensor<?x8xf32> {
+        %w = llm.get_param @w : tensor<8x4xbf16>
+        %y = llm.linear %x, %w {compute = bf16} : tensor<?x4xf32>, tensor<8x4xbf16>
+        return %y : tensor<?x8xf32>
+      }
+    }
+    // =>
+    llm.param @w : tensor<8x4xbf16> from ... format <int4_g32>
+    %y = llm.linear %x, %w {activation = #llm.activation<int8_g32>, compute = bf16} : ...
+    ```
+  }];
+}
+
 def AssignFormats : Pass<"llm-assign-formats", "::mlir::ModuleOp"> {
   let summary = "Choose how the elements of each param are stored";
   let description = [{

@@ -8,8 +8,8 @@
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
-#include "llvm/ADT/StringSwitch.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/GlobPattern.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -49,35 +49,66 @@ LogicalResult KVType::verify(function_ref<InFlightDiagnostic()> emitError,
 
 LogicalResult FormatAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                  StringRef name) {
-  bool known = ::llvm::StringSwitch<bool>(name)
-#define FORMAT(name, type, bits) .Case(#name, true)
-#include "smelt/Dialect/LLM/IR/Formats.def"
-                   .Default(false);
-  if (!known)
+  if (!lookupFormat(name))
     return emitError() << "unknown format '" << name << "'";
   return success();
 }
 
+const FormatRecord &FormatAttr::getRecord() const {
+  return *lookupFormat(getName());
+}
+
 Type FormatAttr::getElementType() const {
-  MLIRContext *ctx = getContext();
-  return ::llvm::StringSwitch<Type>(getName())
-#define FORMAT(name, type, bits) .Case(#name, type::get(ctx))
-#include "smelt/Dialect/LLM/IR/Formats.def"
-      .Default(Type());
+  if (isQuantized())
+    return IntegerType::get(getContext(), 8);
+  return getRecord().type(getContext());
+}
+
+LogicalResult
+ActivationAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                       StringRef name) {
+  if (!lookupActivationFormat(name))
+    return emitError() << "unknown format of activations '" << name << "'";
+  return success();
+}
+
+const ActivationRecord &ActivationAttr::getRecord() const {
+  return *lookupActivationFormat(getName());
+}
+
+LogicalResult QuantizeAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                   StringRef pattern, StringRef scheme) {
+  auto glob = ::llvm::GlobPattern::create(pattern);
+  if (!glob) {
+    consumeError(glob.takeError());
+    return emitError() << "expects a glob, got '" << pattern << "'";
+  }
+  if (!lookupScheme(scheme) && !lookupFormat(scheme))
+    return emitError() << "unknown scheme or format '" << scheme << "'";
+  return success();
+}
+
+bool QuantizeAttr::matches(StringRef name) const {
+  return ::llvm::cantFail(::llvm::GlobPattern::create(getPattern()))
+      .match(name);
 }
 
 LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                  StringRef kind, int64_t n, int64_t k) {
-  if (kind != "rows" && kind != "panel")
-    return emitError() << "expects layout rows or panel, got '" << kind << "'";
+  if (kind != "rows" && kind != "panel" && kind != "blocks")
+    return emitError() << "expects layout rows, panel or blocks, got '" << kind
+                       << "'";
   if (kind == "panel" && (n < 1 || k < 1 || n > 1024 || k > 64))
     return emitError() << "expects a panel of 1..1024 by 1..64, got " << n
                        << " by " << k;
   return success();
 }
 
-SmallVector<int64_t>
-LayoutAttr::getPhysicalShape(ArrayRef<int64_t> shape) const {
+SmallVector<int64_t> LayoutAttr::getPhysicalShape(ArrayRef<int64_t> shape,
+                                                  FormatAttr format) const {
+  if (isBlocks())
+    return {static_cast<int64_t>(::llvm::divideCeil(shape[0], getN())),
+            format.getRecord().panelBytes(shape[1])};
   if (!isPanel())
     return SmallVector<int64_t>(shape);
   return {static_cast<int64_t>(::llvm::divideCeil(shape[0], getN())),

@@ -58,8 +58,8 @@ RankedTensorType ParamOp::getStoredType() {
   if (FormatAttr format = getFormatAttr())
     element = format.getElementType();
   if (LayoutAttr layout = getLayoutAttr())
-    return RankedTensorType::get(layout.getPhysicalShape(type.getShape()),
-                                 element);
+    return RankedTensorType::get(
+        layout.getPhysicalShape(type.getShape(), getFormatAttr()), element);
   return RankedTensorType::get(type.getShape(), element);
 }
 
@@ -165,6 +165,13 @@ LogicalResult ParamOp::verify() {
   if (inferred != getParamType())
     return emitOpError("expects the recipe to yield ")
            << getParamType() << ", got " << inferred; // (C2)
+  if (getFormat() && getLayout() &&
+      getFormat()->isQuantized() != getLayout()->isBlocks())
+    return emitOpError("expects layout blocks for quantised formats, and for "
+                       "them only"); // (C5)
+  if (getFormat() && getFormat()->isQuantized() && shape.size() != 2)
+    return emitOpError("expects a matrix to quantise, got ")
+           << getParamType(); // (C5)
   if (getLayout() && getLayout()->isPanel() && shape.size() != 2)
     return emitOpError("expects a matrix for layout panel, got ")
            << getParamType(); // (C3)

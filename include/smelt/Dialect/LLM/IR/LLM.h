@@ -7,6 +7,8 @@
 #ifndef SMELT_DIALECT_LLM_IR_LLM_H
 #define SMELT_DIALECT_LLM_IR_LLM_H
 
+#include "smelt/Dialect/LLM/IR/Formats.h"
+
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Dialect.h"

@@ -26,6 +26,7 @@ def LLM_Dialect : Dialect {
     - `llm.checkpoint`: the folder that the sources of params are relative to;
     - `llm.model`: a dictionary, the model card that goes into the manifest;
     - `llm.target`: the name of the target record, such as "avx2";
+    - `llm.quantize`: an array of rules, which params are quantised and how;
     - `llm.compute`: `f32` or `bf16`, what inputs of linears and the KV cache
       are rounded to.
 
@@ -131,8 +132,58 @@ def LLM_FormatAttr : LLM_Attr<"Format", "format"> {
   let assemblyFormat = "`<` $name `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
-    /// Element type of the stored tensor.
+    const FormatRecord &getRecord() const;
+    bool isQuantized() const { return getRecord().isInteger; }
+    /// Element type of the stored tensor: bytes, i8, where it is quantised.
     ::mlir::Type getElementType() const;
+  }];
+}
+
+def LLM_ActivationAttr : LLM_Attr<"Activation", "activation"> {
+  let summary = "What the rows of a linear are rounded to: a record of Formats.def";
+  let description = [{
+    Elements x become integers q; all arithmetic is in f32, `round` is to nearest
+    even:
+
+    - `int8_g32`: 32 elements share scale = max |x| / 127;
+      q = round(x * (127 / max |x|)) stands for q * scale.
+    - `int8_token`: a row shares scale = (max - min) / 255, where max and min
+      include 0. With inverse = 255 / (max - min) and
+      zero = -128 - round(min * inverse), q = round(x * inverse) + zero, at most
+      127, stands for (q - zero) * scale.
+
+    Where all elements are 0, so are inverse, scale and q (zero is -128).
+
+    ```mlir
+    #llm.activation<int8_g32>
+    ```
+  }];
+  let parameters = (ins LLM_Word<"name of the record">:$name);
+  let assemblyFormat = "`<` $name `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    const ActivationRecord &getRecord() const;
+  }];
+}
+
+def LLM_QuantizeAttr : LLM_Attr<"Quantize", "quantize"> {
+  let summary = "A rule of llm.quantize: what params of a name become";
+  let description = [{
+    `pattern` is a glob for names of params; `scheme` is a scheme of Formats.def,
+    or a format of it, which leaves the rows of linears as they are. The last
+    rule that matches counts.
+
+    ```mlir
+    module attributes {llm.quantize = [#llm.quantize<"*", w4a8>, #llm.quantize<"head", bf16>]} {
+    }
+    ```
+  }];
+  let parameters = (ins StringRefParameter<"glob">:$pattern,
+                        LLM_Word<"name of the record">:$scheme);
+  let assemblyFormat = "`<` $pattern `,` $scheme `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    bool matches(::llvm::StringRef name) const;
   }];
 }
 
@@ -140,6 +191,9 @@ def LLM_LayoutAttr : LLM_Attr<"Layout", "layout"> {
   let summary = "The order in which the elements of a param are stored";
   let description = [{
     `#llm.layout<rows>`: row-major, as in the checkpoint.
+
+    `#llm.layout<blocks, n = 16, k = 64>`: the panels of a quantised format, with
+    its scales (Formats.h); a matrix of bytes, one row for each panel of n rows.
 
     `#llm.layout<panel, n = 32, k = 2>` of a matrix [N, K]: panels of n rows,
     stored as `[ceil(N/n)][ceil(K/k)][n][k]`, padded with zeros, so that a
@@ -153,17 +207,19 @@ def LLM_LayoutAttr : LLM_Attr<"Layout", "layout"> {
         row 3        d d'| h h'|
     ```
   }];
-  let parameters = (ins LLM_Word<"rows or panel">:$kind,
+  let parameters = (ins LLM_Word<"rows, panel or blocks">:$kind,
                         DefaultValuedParameter<"int64_t", "0">:$n,
                         DefaultValuedParameter<"int64_t", "0">:$k);
   let assemblyFormat = "`<` $kind (`,` `n` `=` $n^ `,` `k` `=` $k)? `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     bool isPanel() const { return getKind() == "panel"; }
-    /// Shape of the storage of a logical `shape`: itself for rows,
-    /// [ceil(N/n), ceil(K/k), n, k] for panels of a matrix.
+    bool isBlocks() const { return getKind() == "blocks"; }
+    /// Shape of the storage of a logical `shape` in `format`: itself for rows,
+    /// [ceil(N/n), ceil(K/k), n, k] for panels of a matrix, [ceil(N/n), bytes of
+    /// a panel] for blocks.
     ::llvm::SmallVector<int64_t> getPhysicalShape(
-        ::llvm::ArrayRef<int64_t> shape) const;
+        ::llvm::ArrayRef<int64_t> shape, FormatAttr format) const;
   }];
 }
 

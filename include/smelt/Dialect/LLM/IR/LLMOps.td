@@ -59,6 +59,7 @@ def LLM_ParamOp : LLM_Op<"param", [Symbol]> {
     - (C2) the recipe yields `type`.
     - (C3) `layout` is rows unless the type is a matrix.
     - (C4) there is at least one instance, and one source.
+    - (C5) quantised formats are for matrices, in layout blocks.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<AnyRankedTensor>:$type,
                        ArrayAttr:$sources, OptionalAttr<ArrayAttr>:$recipe,
@@ -151,9 +152,10 @@ def LLM_LinearOp : LLM_PureOp<"linear", [AttrSizedOperandSegments]> {
   let summary = "matrix product with a weight, optional bias and residual";
   let description = [{
     `result[m, n] = sum_k round(x[m, k]) * weight[n, k] + bias[n] + residual[m, n]`,
-    accumulated in f32 in order of k; `round` is to `compute`, f32 or bf16.
-    With `compute` f32 the weight is extended exactly; with bf16 it is stored
-    as bf16. Terms are added in the order given.
+    accumulated in f32 in order of k; `round` is to `activation`, if given, else
+    to `compute`, f32 or bf16. The weight is what its format stores, extended
+    exactly. Of quantised rows and weights, 32 elements (or a row that shares one
+    scale) are summed as integers. Terms are added in the order given.
 
     ```mlir
     %y = llm.linear %x, %w bias %b residual %r {compute = bf16}
@@ -166,7 +168,8 @@ def LLM_LinearOp : LLM_PureOp<"linear", [AttrSizedOperandSegments]> {
     - (C3) `residual` has the type of the result.
   }];
   let arguments = (ins LLM_Rows:$x, LLM_Matrix:$weight, Optional<LLM_Vector>:$bias,
-                       Optional<LLM_Rows>:$residual, TypeAttr:$compute);
+                       Optional<LLM_Rows>:$residual, TypeAttr:$compute,
+                       OptionalAttr<LLM_ActivationAttr>:$activation);
   let results = (outs LLM_Rows:$result);
   let assemblyFormat = [{
     $x `,` $weight (`bias` $bias^)? (`residual` $residual^)? attr-dict
