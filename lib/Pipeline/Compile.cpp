@@ -14,6 +14,7 @@
 #include "smelt/Pipeline/Compile.h"
 
 #include "Progress.h"
+#include "smelt/Dialect/LLM/IR/LLM.h"
 #include "smelt/Import/Formats/Output.h"
 #include "smelt/Import/Models/Import.h"
 #include "smelt/InitAll.h"
@@ -94,6 +95,7 @@ public:
 private:
   bool load();
   bool nameModel();
+  bool addQuantization();
   bool checkOutput();
   bool chooseTarget();
   bool chooseLastStage();
@@ -163,6 +165,34 @@ bool Compilation::nameModel() {
 }
 
 /// Refuses a place that no ingot can be written to before there is one.
+/// Rules of --quantize become those of the module.
+bool Compilation::addQuantization() {
+  if (options.quantize.empty())
+    return true;
+  const Stage *reached = getStage(*module);
+  if (!reached)
+    return false;
+  if (reached >= lookupStage("quantize"))
+    return report("the module is at stage '" + reached->name +
+                  "' already, too late to quantise");
+  SmallVector<Attribute> rules;
+  for (llvm::StringRef rule : options.quantize) {
+    auto [pattern, scheme] =
+        rule.contains('=')
+            ? rule.split('=')
+            : std::pair<llvm::StringRef, llvm::StringRef>("*", rule);
+    auto fail = [&] {
+      return emitError(UnknownLoc::get(&context)) << "--quantize: ";
+    };
+    rules.push_back(
+        llm::QuantizeAttr::getChecked(fail, &context, pattern, scheme));
+    if (!rules.back())
+      return false;
+  }
+  (*module)->setAttr("llm.quantize", ArrayAttr::get(&context, rules));
+  return true;
+}
+
 bool Compilation::checkOutput() {
   std::string error;
   if (options.emit != "ingot")
@@ -291,8 +321,8 @@ bool Compilation::write() {
 }
 
 bool Compilation::run() {
-  bool isDone = load() && nameModel() && checkOutput() && chooseTarget() &&
-                chooseLastStage() && runPasses() && write();
+  bool isDone = load() && nameModel() && addQuantization() && checkOutput() &&
+                chooseTarget() && chooseLastStage() && runPasses() && write();
   progress.end();
   return isDone;
 }

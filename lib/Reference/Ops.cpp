@@ -64,14 +64,61 @@ static LogicalResult gatherRows(Evaluator &e, GatherRowsOp op) {
   return takeRows(e, op, e.get(op.getX()), e.get(op.getRows()));
 }
 
+/// Elements of a row from `x` on, which share a scale, rounded as
+/// `activation` says (#llm.activation).
+static void quantize(const ActivationRecord &activation, float *x,
+                     int64_t count) {
+  float least = 0, most = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    least = std::min(least, x[i]);
+    most = std::max(most, x[i]);
+  }
+  float steps = activation.hasZeroPoint ? 255 : 127;
+  float range = activation.hasZeroPoint ? most - least : std::max(-least, most);
+  bool isSmall = range < 0x1p-100f;
+  float inverse = isSmall ? 0 : steps / range;
+  float scale = isSmall ? 0 : range / steps;
+  float zero =
+      activation.hasZeroPoint ? -128 - std::nearbyint(least * inverse) : 0;
+  for (int64_t i = 0; i < count; ++i) {
+    float q = std::min(std::nearbyint(x[i] * inverse) + zero, 127.0f);
+    x[i] = (q - zero) * scale;
+  }
+}
+
+/// What a linear multiplies: its rows rounded to `activation` or `compute`.
+static Datum roundRows(LinearOp op, const Datum &x) {
+  Datum rounded = x;
+  if (!op.getActivation()) {
+    for (float &value : rounded.floats)
+      value = roundTo(op.getCompute(), value);
+    return rounded;
+  }
+  const ActivationRecord &activation = op.getActivation()->getRecord();
+  int64_t group = activation.group ? activation.group : x.columns();
+  for (int64_t m = 0; m < x.rows(); ++m)
+    for (int64_t k = 0; k < x.columns(); k += group)
+      quantize(activation, rounded.row(m) + k,
+               std::min(group, x.columns() - k));
+  return rounded;
+}
+
+/// Whether a weight is stored as integers: then it isn't rounded to compute.
+static bool isQuantized(Value weight) {
+  auto get = weight.getDefiningOp<GetParamOp>();
+  auto param = get ? SymbolTable::lookupNearestSymbolFrom<ParamOp>(
+                         get, get.getParamAttr())
+                   : ParamOp();
+  return param && param.getFormat() && param.getFormat()->isQuantized();
+}
+
 static LogicalResult linear(Evaluator &e, LinearOp op) {
-  const Datum &x = e.get(op.getX()), &w = e.get(op.getWeight());
-  Type compute = op.getCompute();
-  Datum rounded = x, weight = w;
-  for (float &value : rounded.floats)
-    value = roundTo(compute, value);
-  for (float &value : weight.floats)
-    value = roundTo(compute, value);
+  const Datum &x = e.get(op.getX());
+  Datum rounded = roundRows(op, x), weight = e.get(op.getWeight());
+  const Datum &w = weight;
+  if (!isQuantized(op.getWeight()))
+    for (float &value : weight.floats)
+      value = roundTo(op.getCompute(), value);
   Datum y = Datum::matrix(x.rows(), w.rows());
   for (int64_t m = 0; m < y.rows(); ++m)
     for (int64_t n = 0; n < y.columns(); ++n) {

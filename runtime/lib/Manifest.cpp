@@ -333,6 +333,7 @@ bool Manifest::parse(const char *text, size_t size, Manifest &manifest,
   manifest.stepBytes = cost.integer("step_bytes", 0, maxBytes, 0);
   manifest.flopsPerToken = cost.integer("flops_per_token", 0, maxBytes, 0);
   manifest.flopsPerRow = cost.integer("flops_per_row", 0, maxBytes, 0);
+  manifest.arithmetic = cost.text("arithmetic", "f32");
 
   readGeneration(reader.optionalMember("generation"), manifest);
   manifest.embeddingMaxLength =

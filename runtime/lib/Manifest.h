@@ -100,6 +100,7 @@ struct Manifest {
   int64_t stepBytes = 0;
   int64_t flopsPerToken = 0;
   int64_t flopsPerRow = 0; // of output, on top
+  std::string arithmetic;  // of most of them: f32, bf16 or int8
 
   GenerationDefaults generation;
   int64_t embeddingMaxLength = 0; // 0: no limit but the context

@@ -8,8 +8,10 @@
 // The compiler as a program; `smelt compile` runs it.
 //
 //===----------------------------------------------------------------------===//
+#include "smelt/Dialect/LLM/IR/Formats.h"
 #include "smelt/Pipeline/Compile.h"
 #include "smelt/Pipeline/Pipeline.h"
+#include "smelt/Target/CPU/Targets.h"
 #include "smelt/Tokenizer.h"
 
 #include <CLI/CLI.hpp>
@@ -23,6 +25,8 @@ Examples:
       writes kjv-tiny.ingot for this processor
   smelt compile models/kjv-tiny --dtype f32 --mcpu x86-64-v3 -o kjv.ingot
       computes in f32, for any processor with AVX2
+  smelt compile models/kjv-tiny --quantize w4a8,head=w8a8
+      stores weights in 4 bits, those of the head in 8
   smelt compile models/kjv-tiny --compile-to graph -o -
       prints the model after the graph passes
   smelt compile graph.mlir -o kjv.ingot
@@ -47,6 +51,22 @@ static bool checkTokenizer(const smelt::CompileOptions &options) {
   std::cerr << "smelt compile: " << error
             << "; without the file the ingot takes token ids only\n";
   return false;
+}
+
+/// Help for --quantize, from the tables.
+static std::string describeSchemes() {
+  std::string text =
+      "quantise weights, and what linear layers read; PATTERN is a glob for "
+      "names of params, such as head, and the last that matches counts. "
+      "Schemes (weights, rows):";
+  for (const smelt::llm::SchemeRecord &scheme : smelt::llm::schemeRecords())
+    text +=
+        "\n" + scheme.name.str() + ": " + scheme.format.str() + ", " +
+        (scheme.activation.empty() ? "as --dtype" : scheme.activation.str());
+  text += "\nor a format of weights alone:";
+  for (const smelt::llm::FormatRecord &format : smelt::llm::formatRecords())
+    text += " " + format.name.str();
+  return text;
 }
 
 int main(int argc, char **argv) {
@@ -76,10 +96,12 @@ int main(int argc, char **argv) {
                  "(default: as the checkpoint)")
       ->check(CLI::IsMember({"f32", "bf16"}))
       ->type_name("f32|bf16");
-  app.add_option(
-         "--mcpu", options.mcpu,
-         "processor: host (default), avx512-bf16, avx512, avx2, generic "
-         "or a name that LLVM knows")
+  app.add_option("--quantize", options.quantize, describeSchemes())
+      ->delimiter(',')
+      ->type_name("[PATTERN=]SCHEME");
+  app.add_option("--mcpu", options.mcpu,
+                 "processor: host (default), " + smelt::targetNames() +
+                     " or a name that LLVM knows")
       ->type_name("NAME");
   app.add_option("--emit", options.emit, "what to write (default: ingot)")
       ->check(CLI::IsMember({"mlir", "llvm", "asm", "obj", "shared", "ingot"}))

@@ -85,9 +85,11 @@ static bool measure(Session &session, int64_t repeats, Result &result,
 /// The unit that the linear layers of a model run on.
 static const char *unitOf(const Manifest &manifest) {
   const std::vector<std::string> &features = manifest.features;
+  if (manifest.arithmetic == "int8")
+    return "int8";
   bool hasBf16 = std::find(features.begin(), features.end(), "avx512bf16") !=
                  features.end();
-  return manifest.dtype == "bf16" && hasBf16 ? "bf16" : "f32";
+  return manifest.arithmetic == "bf16" && hasBf16 ? "bf16" : "f32";
 }
 
 static bool benchPrefill(Session &session, const BenchOptions &options,

@@ -54,6 +54,45 @@ struct BarrierLowering : ConvertOpToLLVMPattern<smelt::kernel::BarrierOp> {
   }
 };
 
+/// An op on vectors of a width, and the intrinsic that it becomes.
+struct Intrinsic {
+  StringLiteral op;
+  unsigned resultBits, vectorBits;
+  StringLiteral name;
+};
+constexpr Intrinsic intrinsics[] = {
+    {"kernel.dot_bytes", 32, 128, "llvm.x86.avx512.vpdpbusd.128"},
+    {"kernel.dot_bytes", 32, 256, "llvm.x86.avx512.vpdpbusd.256"},
+    {"kernel.dot_bytes", 32, 512, "llvm.x86.avx512.vpdpbusd.512"},
+    {"kernel.multiply_add", 16, 128, "llvm.x86.ssse3.pmadd.ub.sw.128"},
+    {"kernel.multiply_add", 16, 256, "llvm.x86.avx2.pmadd.ub.sw"},
+    {"kernel.multiply_add", 16, 512, "llvm.x86.avx512.pmaddubs.w.512"},
+    {"kernel.multiply_add", 32, 128, "llvm.x86.sse2.pmadd.wd"},
+    {"kernel.multiply_add", 32, 256, "llvm.x86.avx2.pmadd.wd"},
+    {"kernel.multiply_add", 32, 512, "llvm.x86.avx512.pmaddw.d.512"},
+};
+
+template <typename Op> struct IntrinsicLowering : ConvertOpToLLVMPattern<Op> {
+  using ConvertOpToLLVMPattern<Op>::ConvertOpToLLVMPattern;
+
+  LogicalResult
+  matchAndRewrite(Op op, typename Op::Adaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    auto type = cast<VectorType>(op.getResult().getType());
+    unsigned width = type.getElementTypeBitWidth();
+    const Intrinsic *found = llvm::find_if(intrinsics, [&](const auto &i) {
+      return i.op == op->getName().getStringRef() && i.resultBits == width &&
+             i.vectorBits == width * type.getNumElements();
+    });
+    if (found == std::end(intrinsics))
+      return op.emitOpError("expects a vector of 128, 256 or 512 bits, got ")
+             << type;
+    rewriter.replaceOpWithNewOp<LLVM::CallIntrinsicOp>(
+        op, type, rewriter.getStringAttr(found->name), adaptor.getOperands());
+    return success();
+  }
+};
+
 struct ConvertKernelToLLVM
     : smelt::impl::ConvertKernelToLLVMBase<ConvertKernelToLLVM> {
   void runOnOperation() override {
@@ -61,7 +100,8 @@ struct ConvertKernelToLLVM
     RewritePatternSet patterns(&getContext());
     smelt::populateKernelToLLVMPatterns(converter, patterns);
     LLVMConversionTarget target(getContext());
-    target.addIllegalOp<smelt::kernel::BarrierOp>();
+    target.addIllegalOp<smelt::kernel::BarrierOp, smelt::kernel::DotBytesOp,
+                        smelt::kernel::MultiplyAddOp>();
     if (failed(applyPartialConversion(getOperation(), target,
                                       std::move(patterns))))
       signalPassFailure();
@@ -72,5 +112,6 @@ struct ConvertKernelToLLVM
 
 void smelt::populateKernelToLLVMPatterns(const LLVMTypeConverter &converter,
                                          RewritePatternSet &patterns) {
-  patterns.add<BarrierLowering>(converter);
+  patterns.add<BarrierLowering, IntrinsicLowering<smelt::kernel::DotBytesOp>,
+               IntrinsicLowering<smelt::kernel::MultiplyAddOp>>(converter);
 }

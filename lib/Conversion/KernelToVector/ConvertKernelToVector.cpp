@@ -26,9 +26,9 @@ struct ConvertKernelToVector
       return signalPassFailure();
     SmallVector<Operation *> ops;
     getOperation().walk([&](Operation *op) {
-      if (isa<kernel::MatmulOp, kernel::CachedAttentionOp, kernel::AttentionOp,
-              kernel::GatherOp, kernel::RotateOp, kernel::KVAppendOp,
-              kernel::TransposeOp, kernel::PoolOp>(op))
+      if (isa<kernel::MatmulOp, kernel::QuantizeOp, kernel::CachedAttentionOp,
+              kernel::AttentionOp, kernel::GatherOp, kernel::RotateOp,
+              kernel::KVAppendOp, kernel::TransposeOp, kernel::PoolOp>(op))
         ops.push_back(op);
     });
     for (Operation *op : ops) {
@@ -41,6 +41,9 @@ struct ConvertKernelToVector
       LogicalResult result =
           llvm::TypeSwitch<Operation *, LogicalResult>(op)
               .Case([&](kernel::MatmulOp o) { return emitMatmul(e, o); })
+              .Case([&](kernel::QuantizeOp o) {
+                return emitQuantize(e, o), success();
+              })
               .Case([&](kernel::CachedAttentionOp o) {
                 return emitCachedAttention(e, o), success();
               })

@@ -220,9 +220,20 @@ inline int64_t columnsOf(mlir::Value memref) {
   return mlir::cast<mlir::MemRefType>(memref.getType()).getDimSize(1);
 }
 
+/// Calls `tile` for the rows of `a`, as many as a register tile has at most, on
+/// a number of them that is known.
+void emitRowTiles(Emitter &e, mlir::Value a,
+                  llvm::function_ref<void(mlir::Value row, int64_t rows)> tile);
+/// Stores what lies within the columns of `init`, part of a panel of `width`.
+void storeColumns(Emitter &e, mlir::Value vector, mlir::Value init,
+                  mlir::Value row, int64_t column, int64_t width);
+
 mlir::LogicalResult emitMatmul(Emitter &e, kernel::MatmulOp op);
+mlir::LogicalResult emitQuantizedMatmul(Emitter &e, kernel::MatmulOp op);
+void emitQuantize(Emitter &e, kernel::QuantizeOp op);
 void emitCachedAttention(Emitter &e, kernel::CachedAttentionOp op);
 void emitAttention(Emitter &e, kernel::AttentionOp op);
+void emitQuantizedGather(Emitter &e, kernel::GatherOp op);
 void emitGather(Emitter &e, kernel::GatherOp op);
 void emitRotate(Emitter &e, kernel::RotateOp op);
 void emitKVAppend(Emitter &e, kernel::KVAppendOp op);

@@ -159,33 +159,10 @@ struct Product {
       for (int64_t r = 0; r < rows; ++r)
         for (int64_t v = 0; v < vectors; ++v) {
           Value target = r == 0 ? row : e.add(row, e.index(r));
-          storeColumns(sums[r * vectors + v], target, (first + v) * e.lanes());
+          storeColumns(e, sums[r * vectors + v], init, target,
+                       (first + v) * e.lanes(), n);
         }
     }
-  }
-
-  /// Fewer rows than the register tile, by the binary digits of their number.
-  void remainder(Value rows) {
-    for (int64_t count = llvm::bit_floor<uint64_t>(e.target.rowTile - 1);
-         count > 0; count /= 2) {
-      Value first = e.mul(e.div(rows, e.index(2 * count)), e.index(2 * count));
-      Value left = e.sub(rows, first);
-      Value isLeft = arith::CmpIOp::create(
-          e.b, e.loc, arith::CmpIPredicate::uge, left, e.index(count));
-      e.branch(isLeft, [&] { tile(first, count); });
-    }
-  }
-
-  /// Stores what lies within the columns of init.
-  void storeColumns(Value vector, Value row, int64_t column) {
-    Value mask;
-    int64_t columns = columnsOf(init);
-    if (columns != n) {
-      // Beyond the last column the count is negative: no lane.
-      Value left = e.sub(e.dim(init, 1), e.index(column));
-      mask = e.mask(left);
-    }
-    e.storeVector(vector, init, {row, e.index(column)}, mask);
   }
 };
 
@@ -199,14 +176,55 @@ static const Claimer claimers[] = {
     {"dot",
      [](kernel::MatmulOp op, const TargetRecord &target) {
        return target.hasBF16Dot && isBF16(op.getA()) && isBF16(op.getW()) &&
-              op.getW().getType().getDimSize(3) == 2;
+              cast<MemRefType>(op.getW().getType()).getDimSize(3) == 2;
      },
      &Product::addDot},
     {"fma", [](kernel::MatmulOp, const TargetRecord &) { return true; },
      &Product::addFma},
 };
 
+void smelt::storeColumns(Emitter &e, Value vector, Value init, Value row,
+                         int64_t column, int64_t width) {
+  Value mask;
+  if (columnsOf(init) != width) {
+    // Beyond the last column the count is negative: no lane.
+    Value left = e.sub(e.dim(init, 1), e.index(column));
+    mask = e.mask(left);
+  }
+  e.storeVector(vector, init, {row, e.index(column)}, mask);
+}
+
+/// Fewer rows than the register tile, by the binary digits of their number.
+static void
+emitRemainder(Emitter &e, Value rows,
+              llvm::function_ref<void(Value row, int64_t rows)> tile) {
+  for (int64_t count = llvm::bit_floor<uint64_t>(e.target.rowTile - 1);
+       count > 0; count /= 2) {
+    Value first = e.mul(e.div(rows, e.index(2 * count)), e.index(2 * count));
+    Value left = e.sub(rows, first);
+    Value isLeft = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::uge,
+                                         left, e.index(count));
+    e.branch(isLeft, [&] { tile(first, count); });
+  }
+}
+
+void smelt::emitRowTiles(
+    Emitter &e, Value a,
+    llvm::function_ref<void(Value row, int64_t rows)> tile) {
+  auto type = cast<MemRefType>(a.getType());
+  if (!type.isDynamicDim(0) && type.getDimSize(0) <= e.target.rowTile)
+    return tile(e.index(0), type.getDimSize(0));
+  Value rows = e.dim(a, 0);
+  Value isFull = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::eq,
+                                       rows, e.index(e.target.rowTile));
+  e.branch(
+      isFull, [&] { tile(e.index(0), e.target.rowTile); },
+      [&] { emitRemainder(e, rows, tile); });
+}
+
 LogicalResult smelt::emitMatmul(Emitter &e, kernel::MatmulOp op) {
+  if (op.getFormat().isQuantized())
+    return emitQuantizedMatmul(e, op);
   auto type = cast<MemRefType>(op.getW().getType());
   if (type.getDimSize(0) != 1 || type.getDimSize(2) % e.lanes())
     return op.emitOpError("expects one panel of whole vectors");
@@ -223,16 +241,7 @@ LogicalResult smelt::emitMatmul(Emitter &e, kernel::MatmulOp op) {
                   columnsOf(op.getA()),
                   type.getDimSize(2),
                   depth};
-  auto a = cast<MemRefType>(op.getA().getType());
-  if (!a.isDynamicDim(0) && a.getDimSize(0) <= e.target.rowTile) {
-    product.tile(e.index(0), a.getDimSize(0));
-    return success();
-  }
-  Value rows = e.dim(op.getA(), 0);
-  Value isFull = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::eq,
-                                       rows, e.index(e.target.rowTile));
-  e.branch(
-      isFull, [&] { product.tile(e.index(0), e.target.rowTile); },
-      [&] { product.remainder(rows); });
+  emitRowTiles(e, op.getA(),
+               [&](Value row, int64_t rows) { product.tile(row, rows); });
   return success();
 }

@@ -10,6 +10,8 @@ using namespace mlir;
 using namespace smelt;
 
 void smelt::emitGather(Emitter &e, kernel::GatherOp op) {
+  if (op.getFormat() && op.getFormat()->isQuantized())
+    return emitQuantizedGather(e, op);
   auto table = cast<MemRefType>(op.getTable().getType());
   int64_t columns = columnsOf(op.getInit());
   e.loop(e.index(0), e.dim(op.getInit(), 0), [&](Value row) {

@@ -16,21 +16,45 @@ namespace {
 struct LowerLinear : OpRewritePattern<llm::LinearOp> {
   using OpRewritePattern::OpRewritePattern;
 
+  /// What a product reads of a linear's rows: floats, or integers with their
+  /// scales and sums.
+  struct Input {
+    Value x, scales, sums;
+  };
+  static Input input(RowBuilder &rows, llm::LinearOp op) {
+    OpBuilder &b = rows.b;
+    if (!op.getActivation())
+      return {
+          rows.round(op.getX(), op.getCompute(), activationType(op)), {}, {}};
+    int64_t columns = cast<RankedTensorType>(op.getX().getType()).getDimSize(1);
+    int64_t padded = llvm::alignTo(columns, llm::FormatRecord::unitColumns);
+    int64_t units = padded / llm::FormatRecord::unitColumns;
+    int64_t scales =
+        kernel::QuantizeOp::getScaleCount(*op.getActivation(), padded);
+    SmallVector<Value> inits = {rows.empty(op.getX(), {padded}, b.getI8Type()),
+                                rows.empty(op.getX(), {scales}, b.getF32Type()),
+                                rows.empty(op.getX(), {units}, b.getI32Type())};
+    auto quantize = kernel::QuantizeOp::create(
+        b, rows.loc, ValueRange(inits).getTypes(), op.getX(), inits[0],
+        inits[1], inits[2], *op.getActivation());
+    return {quantize.getResult(0), quantize.getResult(1),
+            quantize.getResult(2)};
+  }
+
   /// Columns [first, first + count) of the product, whose panels begin at
   /// `panel`.
-  static Value product(RowBuilder &rows, llm::LinearOp op, Value x,
+  static Value product(RowBuilder &rows, llm::LinearOp op, const Input &in,
                        int64_t panel, int64_t count) {
     OpBuilder &b = rows.b;
     auto get = op.getWeight().getDefiningOp<llm::GetParamOp>();
     llm::ParamOp param = lookupParam(get);
     Value weight = paramBuffer(b, get);
     auto type = cast<MemRefType>(weight.getType());
-    int64_t panels =
-        param.getLayoutAttr().getPhysicalShape({count, 1},
-                                               param.getFormatAttr())[0];
+    int64_t panels = param.getLayoutAttr().getPhysicalShape(
+        {count, 1}, param.getFormatAttr())[0];
     if (panels != type.getDimSize(0)) {
-      SmallVector<OpFoldResult> offsets(4, b.getIndexAttr(0)),
-          strides(4, b.getIndexAttr(1)), sizes;
+      SmallVector<OpFoldResult> offsets(type.getRank(), b.getIndexAttr(0)),
+          strides(type.getRank(), b.getIndexAttr(1)), sizes;
       for (int64_t size : type.getShape())
         sizes.push_back(b.getIndexAttr(size));
       offsets[0] = b.getIndexAttr(panel);
@@ -38,9 +62,10 @@ struct LowerLinear : OpRewritePattern<llm::LinearOp> {
       weight = memref::SubViewOp::create(b, rows.loc, weight, offsets, sizes,
                                          strides);
     }
-    Value init = rows.empty(x, {count}, b.getF32Type());
-    return kernel::MatmulOp::create(b, rows.loc, init.getType(), x, weight,
-                                    init, param.getFormatAttr())
+    Value init = rows.empty(in.x, {count}, b.getF32Type());
+    return kernel::MatmulOp::create(
+               b, rows.loc, init.getType(), in.x, weight, init, in.scales,
+               in.sums, param.getFormatAttr(), op.getActivationAttr())
         .getResult();
   }
 
@@ -49,11 +74,14 @@ struct LowerLinear : OpRewritePattern<llm::LinearOp> {
     auto get = op.getWeight().getDefiningOp<llm::GetParamOp>();
     if (!get || !lookupParam(get).getFormat() ||
         !lookupParam(get).getLayout() ||
-        !lookupParam(get).getLayout()->isPanel())
+        lookupParam(get).getLayout()->getKind() == "rows")
       return rewriter.notifyMatchFailure(
-          op, "expects a weight that is a param with format and panel layout");
+          op, "expects a weight that is a param with format, in panels");
+    if (op.getActivation() && !lookupParam(get).getFormat()->isQuantized())
+      return rewriter.notifyMatchFailure(
+          op, "expects a quantised weight with quantised rows");
     RowBuilder rows{rewriter, op.getLoc()};
-    Value x = rows.round(op.getX(), op.getCompute(), activationType(op));
+    Input x = input(rows, op);
     if (op->hasOneUse())
       if (auto glu = dyn_cast<llm::GluOp>(*op->user_begin()))
         return lowerGlu(rows, op, glu, x, rewriter);
@@ -71,7 +99,7 @@ struct LowerLinear : OpRewritePattern<llm::LinearOp> {
     if (op.getResidual() && !inPlace)
       ins.push_back(op.getResidual());
     Value init = inPlace ? op.getResidual()
-                         : rows.empty(x, {columns}, rewriter.getF32Type());
+                         : rows.empty(x.x, {columns}, rewriter.getF32Type());
     Value result =
         rows.map(ins, init, [&](OpBuilder &b, Location loc, ValueRange v) {
           Value sum = v[0];
@@ -107,7 +135,7 @@ struct LowerLinear : OpRewritePattern<llm::LinearOp> {
   /// Gate and up panels lie one after another; their tiles meet in one
   /// elementwise op.
   LogicalResult lowerGlu(RowBuilder &rows, llm::LinearOp op, llm::GluOp glu,
-                         Value x, PatternRewriter &rewriter) const {
+                         const Input &x, PatternRewriter &rewriter) const {
     int64_t columns = cast<RankedTensorType>(glu.getType()).getDimSize(1);
     auto get = op.getWeight().getDefiningOp<llm::GetParamOp>();
     int64_t panels = lookupParam(get).getStoredType().getDimSize(0);
@@ -128,7 +156,7 @@ struct LowerLinear : OpRewritePattern<llm::LinearOp> {
     }
     const Activation *activation = lookupActivation(glu.getActivation());
     rewriter.setInsertionPoint(glu);
-    Value init = rows.empty(x, {columns}, rewriter.getF32Type());
+    Value init = rows.empty(x.x, {columns}, rewriter.getF32Type());
     Value result =
         rows.map(ins, init, [&](OpBuilder &b, Location loc, ValueRange v) {
           Value gate = v[0], up = v[1];

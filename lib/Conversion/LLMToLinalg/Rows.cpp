@@ -21,8 +21,9 @@ struct LowerEmbedding : OpRewritePattern<llm::EmbeddingOp> {
     RowBuilder rows{rewriter, op.getLoc()};
     Value table = paramBuffer(rewriter, get);
     Value init = rows.emptyFor(op, op.getIndices());
-    rewriter.replaceOpWithNewOp<kernel::GatherOp>(op, init.getType(),
-                                                  op.getIndices(), table, init);
+    rewriter.replaceOpWithNewOp<kernel::GatherOp>(
+        op, init.getType(), op.getIndices(), table, init,
+        lookupParam(get).getFormatAttr());
     return success();
   }
 };
@@ -34,7 +35,7 @@ struct LowerGatherRows : OpRewritePattern<llm::GatherRowsOp> {
     RowBuilder rows{rewriter, op.getLoc()};
     Value init = rows.emptyFor(op, op.getRows());
     rewriter.replaceOpWithNewOp<kernel::GatherOp>(
-        op, init.getType(), op.getRows(), op.getX(), init);
+        op, init.getType(), op.getRows(), op.getX(), init, llm::FormatAttr());
     return success();
   }
 };
@@ -89,7 +90,7 @@ struct LowerPool : OpRewritePattern<llm::PoolOp> {
     Value init = rows.emptyFor(op, op.getBegin());
     if (op.getMode() == "cls")
       rewriter.replaceOpWithNewOp<kernel::GatherOp>(
-          op, init.getType(), op.getBegin(), op.getX(), init);
+          op, init.getType(), op.getBegin(), op.getX(), init, llm::FormatAttr());
     else
       rewriter.replaceOpWithNewOp<kernel::PoolOp>(
           op, init.getType(), op.getX(), op.getBegin(), op.getEnd(), init);

@@ -37,12 +37,14 @@ using namespace smelt;
 // clang-format off
 static constexpr TargetRecord records[] = {
   // [doc:targets]
-  // name          triple       cpu          LLVM features  executed features       bits regs  n  rows fma    f16c   dot
-  {"avx512-bf16", SMELT_LINUX, "x86-64-v4", "+avx512bf16", SMELT_V4 ",avx512bf16", 512, 32,   32, 6,   true,  true,  true},
-  {"avx512",      SMELT_LINUX, "x86-64-v4", "",            SMELT_V4,               512, 32,   32, 6,   true,  true,  false},
-  {"avx2",        SMELT_LINUX, "x86-64-v3", "",            SMELT_V3,               256, 16,   32, 6,   true,  true,  false},
+  // name          triple       cpu          LLVM features               executed features                  bits regs  n  rows fma    f16c   bf16   bytes
+  {"avx512-bf16", SMELT_LINUX, "x86-64-v4", "+avx512vnni,+avx512bf16", SMELT_V4 ",avx512vnni,avx512bf16", 512, 32,   32, 6,   true,  true,  true,  true},
+  {"avx512-vnni", SMELT_LINUX, "x86-64-v4", "+avx512vnni",             SMELT_V4 ",avx512vnni",            512, 32,   32, 6,   true,  true,  false, true},
+  {"avx512",      SMELT_LINUX, "x86-64-v4", "",                        SMELT_V4,                          512, 32,   32, 6,   true,  true,  false, false},
+  {"avx-vnni",    SMELT_LINUX, "x86-64-v3", "+avxvnni",                SMELT_V3 ",avxvnni",               256, 16,   32, 6,   true,  true,  false, true},
+  {"avx2",        SMELT_LINUX, "x86-64-v3", "",                        SMELT_V3,                          256, 16,   32, 6,   true,  true,  false, false},
   // [/doc:targets]
-  {"generic",     SMELT_LINUX, "x86-64",    "",            "",                     128, 16,   32, 6,   false, false, false},
+  {"generic",     SMELT_LINUX, "x86-64",    "",                        "",                                128, 16,   32, 6,   false, false, false, false},
 };
 // clang-format on
 
@@ -57,6 +59,14 @@ int64_t TargetRecord::panelDepth(mlir::Type element) const {
 }
 
 llvm::ArrayRef<TargetRecord> smelt::targetRecords() { return records; }
+
+std::string smelt::targetNames() {
+  return llvm::join(
+      llvm::map_range(records, [](const TargetRecord &record) {
+        return record.name.str();
+      }),
+      ", ");
+}
 
 const TargetRecord *smelt::lookupTarget(llvm::StringRef name) {
   const TargetRecord *record = llvm::find_if(
@@ -94,12 +104,7 @@ const TargetRecord *smelt::selectTarget(llvm::StringRef mcpu,
       target->createMCSubtargetInfo(triple, "", ""));
   if (!none->isCPUStringValid(mcpu)) {
     error = "unknown processor '" + mcpu.str() + "'; expected host, " +
-            llvm::join(llvm::map_range(records,
-                                       [](const TargetRecord &record) {
-                                         return record.name.str();
-                                       }),
-                       ", ") +
-            " or a name that LLVM knows, such as x86-64-v3 or znver4";
+            targetNames() + " or a name that LLVM knows, such as x86-64-v3 or znver4";
     return nullptr;
   }
   std::unique_ptr<llvm::MCSubtargetInfo> info(

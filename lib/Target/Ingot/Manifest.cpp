@@ -51,10 +51,19 @@ static Json toJson(Attribute attribute) {
 }
 
 static std::string layoutText(llm::LayoutAttr layout) {
-  if (!layout.isPanel())
-    return layout.getKind().str();
-  return "panel<n = " + std::to_string(layout.getN()) +
+  if (layout.getKind() == "rows")
+    return "rows";
+  return layout.getKind().str() + "<n = " + std::to_string(layout.getN()) +
          ", k = " + std::to_string(layout.getK()) + ">";
+}
+
+/// The module's rules, as --quantize takes them.
+static Json quantizationOf(ModuleOp module) {
+  Json rules = Json::array();
+  if (auto quantize = module->getAttrOfType<ArrayAttr>("llm.quantize"))
+    for (auto rule : quantize.getAsRange<llm::QuantizeAttr>())
+      rules.push_back(rule.getPattern().str() + "=" + rule.getScheme().str());
+  return rules;
 }
 
 static Json paramsOf(ModuleOp module) {
@@ -139,7 +148,10 @@ bool smelt::makeManifest(ModuleOp module, const TargetRecord &target,
         {"cpu", target.cpu.str()},
         {"isa", target.name.str()},
         {"features", features}}},
-      {"options", {{"dtype", dtype}, {"max-step-tokens", maxStepTokens}}},
+      {"options",
+       {{"dtype", dtype},
+        {"quantize", quantizationOf(module)},
+        {"max-step-tokens", maxStepTokens}}},
       {"inputs", interface["inputs"]},
       {"outputs", interface["outputs"]},
       {"memory",
@@ -150,7 +162,8 @@ bool smelt::makeManifest(ModuleOp module, const TargetRecord &target,
        {{"weight_bytes", weightBytes},
         {"step_bytes", interface["step_bytes"]},
         {"flops_per_token", interface["flops_per_token"]},
-        {"flops_per_row", interface["flops_per_row"]}}},
+        {"flops_per_row", interface["flops_per_row"]},
+        {"arithmetic", interface["arithmetic"]}}},
       {"generation", generation},
       {"embedding", embedding},
       {"params", paramsOf(module)},

@@ -14,6 +14,7 @@
 #include "smelt/Transforms/Layout/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/MapVector.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -75,6 +76,8 @@ struct RecordInterface : smelt::impl::RecordInterfaceBase<RecordInterface> {
              builder.getNamedAttr("outputs", builder.getArrayAttr(outputs)),
              integer("kv_block_bytes", blockBytes),
              integer("step_bytes", costs.bytes),
+             builder.getNamedAttr("arithmetic",
+                                  builder.getStringAttr(costs.arithmetic())),
              integer("flops_per_token", costs.perToken),
              integer("flops_per_row", costs.perRow)}));
   }
@@ -83,6 +86,13 @@ struct RecordInterface : smelt::impl::RecordInterfaceBase<RecordInterface> {
   /// each row of output.
   struct Costs {
     int64_t bytes = 0, perToken = 0, perRow = 0;
+    /// Operations for each token by what the rows are rounded to.
+    ::llvm::MapVector<StringRef, int64_t> byArithmetic;
+    /// What most operations multiply.
+    StringRef arithmetic() const {
+      auto most = ::llvm::max_element(byArithmetic, ::llvm::less_second());
+      return most == byArithmetic.end() ? "f32" : most->first;
+    }
   };
   Costs countCosts(ModuleOp module) {
     SymbolTable symbols(module);
@@ -97,9 +107,15 @@ struct RecordInterface : smelt::impl::RecordInterfaceBase<RecordInterface> {
         auto embedding = dyn_cast<llm::EmbeddingOp>(use.getOwner());
         (embedding ? rowOnly : whole).insert(param);
         auto linear = dyn_cast<llm::LinearOp>(use.getOwner());
-        if (linear && linear.getWeight() == use.get())
-          (llm::isGathered(linear.getX()) ? costs.perRow : costs.perToken) +=
-              2 * elements * param.getInstanceCount();
+        if (!linear || linear.getWeight() != use.get())
+          continue;
+        int64_t operations = 2 * elements * param.getInstanceCount();
+        (llm::isGathered(linear.getX()) ? costs.perRow : costs.perToken) +=
+            operations;
+        StringRef arithmetic = linear.getActivation()         ? "int8"
+                               : linear.getCompute().isBF16() ? "bf16"
+                                                              : "f32";
+        costs.byArithmetic[arithmetic] += operations;
       }
     });
     for (Operation *op : whole) {

@@ -72,7 +72,8 @@ private:
   LogicalResult buildHeads();
 
   /// The forall: `body` computes the thread's part into the carried tensors;
-  /// `offsets` and `sizes` say where that part lies in the results.
+  /// `offsets` and `sizes` say where that part lies in the results, which it
+  /// has whole in dimensions that they don't name.
   struct Region {
     SmallVector<OpFoldResult> offsets, sizes;
     Carried results;
@@ -108,12 +109,13 @@ private:
     });
   }
   void collectMembers();
-  /// The root is a matrix product or reads one.
+  /// The root is a matrix product, or reads one element by element.
   bool isPanels() {
-    return isa<kernel::MatmulOp>(root) ||
-           llvm::any_of(root->getOperands(), [](Value operand) {
-             return operand.getDefiningOp<kernel::MatmulOp>() != nullptr;
-           });
+    if (!isa<linalg::LinalgOp>(root))
+      return isa<kernel::MatmulOp>(root);
+    return llvm::any_of(root->getOperands(), [](Value operand) {
+      return operand.getDefiningOp<kernel::MatmulOp>() != nullptr;
+    });
   }
 
   IRRewriter &b;
@@ -158,11 +160,12 @@ void Nest::collectMembers() {
         continue;
       // A fill is cheaper to repeat than to read. What a product reads is
       // computed once, not once for each panel.
-      bool fusable = isa<linalg::FillOp>(producer) ||
-                     (isPrivate(producer) &&
-                      (isPanels() ? isa<kernel::MatmulOp>(producer)
-                                  : isa<linalg::LinalgOp>(producer) &&
-                                        isa<linalg::LinalgOp>(root)));
+      bool fusable =
+          isa<linalg::FillOp>(producer) ||
+          (isPrivate(producer) &&
+           (isPanels() ? isa<kernel::MatmulOp>(producer)
+                       : isa<linalg::LinalgOp>(producer) &&
+                             isa<linalg::LinalgOp, kernel::QuantizeOp>(root)));
       if (fusable)
         members.insert(producer);
     }
@@ -179,15 +182,20 @@ Nest::forall(function_ref<FailureOr<Region>(Value, Value, ValueRange)> body) {
       body(op.getInductionVar(0), threads, op.getRegionIterArgs());
   if (failed(region))
     return failure();
-  SmallVector<OpFoldResult> strides(region->offsets.size(), b.getIndexAttr(1));
   for (auto [result, destination] :
        llvm::zip_equal(region->results, op.getRegionIterArgs())) {
     b.setInsertionPoint(op.getTerminator());
-    Value mine = tensor::ExtractSliceOp::create(b, loc, result, region->offsets,
-                                                region->sizes, strides);
+    SmallVector<OpFoldResult> sizes =
+        tensor::getMixedSizes(b, loc, destination);
+    SmallVector<OpFoldResult> offsets(sizes.size(), b.getIndexAttr(0));
+    SmallVector<OpFoldResult> strides(sizes.size(), b.getIndexAttr(1));
+    llvm::copy(region->offsets, offsets.begin());
+    llvm::copy(region->sizes, sizes.begin());
+    Value mine =
+        tensor::ExtractSliceOp::create(b, loc, result, offsets, sizes, strides);
     b.setInsertionPointToEnd(op.getTerminator().getBody());
-    tensor::ParallelInsertSliceOp::create(
-        b, loc, mine, destination, region->offsets, region->sizes, strides);
+    tensor::ParallelInsertSliceOp::create(b, loc, mine, destination, offsets,
+                                          sizes, strides);
   }
   if (root->getNumResults())
     b.replaceOp(root, op.getResults());
@@ -262,14 +270,15 @@ LogicalResult Nest::fuseProduct(tensor::ExtractSliceOp slice,
   // The tile is a whole panel wide; of the last one, less may be read.
   auto op = cast<kernel::MatmulOp>(tiled->tiledOps.front());
   b.setInsertionPoint(op);
-  int64_t width = product.getW().getType().getDimSize(2);
+  int64_t width = product.getPanelRows();
   SmallVector<OpFoldResult> zeros(2, b.getIndexAttr(0)),
       ones(2, b.getIndexAttr(1));
   Value room = tensor::EmptyOp::create(
       b, loc, ArrayRef<OpFoldResult>{rows, b.getIndexAttr(width)},
       b.getF32Type());
-  auto whole = kernel::MatmulOp::create(b, loc, room.getType(), op.getA(),
-                                        op.getW(), room, op.getFormat());
+  auto whole = kernel::MatmulOp::create(
+      b, loc, room.getType(), op.getA(), op.getW(), room, op.getScales(),
+      op.getSums(), op.getFormatAttr(), op.getActivationAttr());
   Value part =
       tensor::ExtractSliceOp::create(b, loc, slice.getType(), whole.getResult(),
                                      zeros, slice.getMixedSizes(), ones);
@@ -337,7 +346,7 @@ LogicalResult Nest::buildPanels() {
       product = operand.getDefiningOp<kernel::MatmulOp>();
   int64_t columns =
       cast<RankedTensorType>(root->getResult(0).getType()).getDimSize(1);
-  int64_t width = product.getW().getType().getDimSize(2);
+  int64_t width = product.getPanelRows();
   Value rows = getValueOrCreateConstantIndexOp(
       b, loc, tensor::getMixedSize(b, loc, inits()[0], 0));
   Value panels = index(llvm::divideCeil(columns, width));
@@ -407,16 +416,7 @@ LogicalResult Nest::buildRows() {
     }
     if (failed(results))
       return failure();
-    Region region;
-    region.results = *results;
-    if (!results->empty()) {
-      auto type = cast<RankedTensorType>(results->front().getType());
-      region.offsets.assign(type.getRank(), b.getIndexAttr(0));
-      region.sizes = tensor::getMixedSizes(b, loc, carried.front());
-      region.offsets[0] = own.begin;
-      region.sizes[0] = count;
-    }
-    return region;
+    return Region{{own.begin}, {count}, *results};
   });
 }
 

@@ -46,12 +46,15 @@ struct TargetRecord {
   bool hasFMA;       // fused multiply-add instructions
   bool hasF16C;      // conversions between f16 and f32
   bool hasBF16Dot;   // f32 += bf16 * bf16 + bf16 * bf16
+  bool hasByteDot;   // i32 += four products of bytes (vpdpbusd)
   // [/doc:target-record]
 
   /// Elements of 32 bits in a vector register.
   int64_t lanes() const { return vectorBits / 32; }
   /// Whether instructions round f32 to integral f32.
   bool hasRounding() const { return runtimeFeatures.contains("sse4.1"); }
+  /// Whether i16 = two products of bytes is an instruction (pmaddubsw).
+  bool hasByteMultiplyAdd() const { return runtimeFeatures.contains("ssse3"); }
   /// k of the layout panel for weights stored as `element`: 2 for bf16, whose
   /// dot products take pairs, otherwise 1. The same for all targets.
   int64_t panelDepth(mlir::Type element) const;
@@ -61,6 +64,8 @@ struct TargetRecord {
 
 /// All records, best first.
 llvm::ArrayRef<TargetRecord> targetRecords();
+/// Their names, separated by commas.
+std::string targetNames();
 
 /// The record called `name`, or null.
 const TargetRecord *lookupTarget(llvm::StringRef name);

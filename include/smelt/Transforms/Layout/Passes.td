@@ -101,8 +101,8 @@ def RecordInterface : Pass<"llm-record-interface", "::mlir::ModuleOp"> {
     loops. What the manifest says of them is collected before, in the module
     attribute `llm.interface`: the names of the step's inputs; name, kind of
     rows and width of each output; the bytes of a block of the KV cache (all
-    layers); the weight bytes that a step of one token reads; and its
-    floating-point operations, two for each multiply-add of the linears.
+    layers); the weight bytes that a step of one token reads; its operations,
+    two for each multiply-add of the linears; and what most of these multiply.
 
     ```mlir
     llm.param @w : tensor<9x4xf32> from
@@ -114,7 +114,7 @@ def RecordInterface : Pass<"llm-record-interface", "::mlir::ModuleOp"> {
       return %y : tensor<?x9xf32>
     }
     // =>
-    llm.interface = {flops_per_row = 0 : i64, flops_per_token = 72 : i64, inputs = ["ids"], kv_block_bytes = 0 : i64,
+    llm.interface = {arithmetic = "f32", flops_per_row = 0 : i64, flops_per_token = 72 : i64, inputs = ["ids"], kv_block_bytes = 0 : i64,
         outputs = [{name = "logits", rows = "rows", width = 9 : i64...], step_bytes = 144 : i64}
     ```
   }];

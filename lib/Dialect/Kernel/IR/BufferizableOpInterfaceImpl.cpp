@@ -43,14 +43,15 @@ struct KernelModel
                                       const AnalysisState &) const {
     if (!isInit(op, operand) || op->getNumResults() == 0)
       return {};
-    return {{op->getResult(0), BufferRelation::Equivalent}};
+    OpResult result =
+        cast<DestinationStyleOpInterface>(op).getTiedOpResult(&operand);
+    return {{result, BufferRelation::Equivalent}};
   }
 
   LogicalResult bufferize(Operation *op, RewriterBase &rewriter,
                           const BufferizationOptions &options,
                           BufferizationState &state) const {
-    SmallVector<Value> operands;
-    Value destination;
+    SmallVector<Value> operands, destinations;
     for (OpOperand &operand : op->getOpOperands()) {
       Value value = operand.get();
       if (isa<TensorType>(value.getType())) {
@@ -60,13 +61,13 @@ struct KernelModel
         value = *buffer;
       }
       if (isInit(op, operand))
-        destination = value;
+        destinations.push_back(value);
       operands.push_back(value);
     }
     rewriter.setInsertionPoint(op);
     mlir::clone(rewriter, op, TypeRange{}, operands);
     if (op->getNumResults())
-      replaceOpWithBufferizedValues(rewriter, op, destination);
+      replaceOpWithBufferizedValues(rewriter, op, destinations);
     else
       rewriter.eraseOp(op);
     return success();
@@ -82,7 +83,7 @@ template <typename... Ops> void attach(MLIRContext *context) {
 void smelt::kernel::registerBufferizableOpInterfaceModels(
     DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, KernelDialect *) {
-    attach<MatmulOp, GatherOp, RotateOp, KVAppendOp, CachedAttentionOp,
-           AttentionOp, TransposeOp, PoolOp>(context);
+    attach<QuantizeOp, MatmulOp, GatherOp, RotateOp, KVAppendOp,
+           CachedAttentionOp, AttentionOp, TransposeOp, PoolOp>(context);
   });
 }

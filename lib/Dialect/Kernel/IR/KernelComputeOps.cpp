@@ -31,9 +31,16 @@ static int64_t columns(Value value) {
   return cast<ShapedType>(value.getType()).getDimSize(1);
 }
 
+TileMap QuantizeOp::getTileMap() {
+  return {1, {{0, 0, 0}, {1, 0, 0}, {2, 0, 0}, {3, 0, 0}}};
+}
+
 TileMap MatmulOp::getTileMap() {
-  int64_t n = getW().getType().getDimSize(2);
-  return {2, {{0, 0, 0}, {1, 0, 1}, {2, 0, 0}, {2, 1, 1, n, true}}};
+  TileMap map{
+      2, {{0, 0, 0}, {1, 0, 1}, {2, 0, 0}, {2, 1, 1, getPanelRows(), true}}};
+  if (getScales())
+    map.entries.append({{3, 0, 0}, {4, 0, 0}});
+  return map;
 }
 
 TileMap GatherOp::getTileMap() { return {1, {{0, 0, 0}, {2, 0, 0}}}; }
@@ -207,6 +214,7 @@ collectEffects(Operation *op, ArrayRef<unsigned> written,
   }
 
 // The op, and the operands it writes.
+TILED_OP(QuantizeOp, 1, 2, 3)
 TILED_OP(MatmulOp, 2)
 TILED_OP(GatherOp, 2)
 TILED_OP(RotateOp, 3)
@@ -216,6 +224,7 @@ TILED_OP(AttentionOp, 5)
 TILED_OP(TransposeOp, 1)
 TILED_OP(PoolOp, 3)
 
+TILED_ALIKE(QuantizeOp)
 TILED_ALIKE(MatmulOp)
 TILED_ALIKE(GatherOp)
 TILED_ALIKE(RotateOp)
@@ -247,8 +256,65 @@ CachedAttentionOp::getTiledImplementation(OpBuilder &b,
 // Verifiers
 //===----------------------------------------------------------------------===//
 
+int64_t QuantizeOp::getScaleCount(llm::ActivationAttr activation,
+                                  int64_t columns) {
+  int64_t group = activation.getRecord().group;
+  return group ? llvm::divideCeil(columns, group) : 2;
+}
+
+LogicalResult QuantizeOp::verify() {
+  int64_t padded =
+      llvm::alignTo(columns(getX()), llm::FormatRecord::unitColumns);
+  if (columns(getQ()) != padded)
+    return emitOpError("expects columns of q (")
+           << columns(getQ()) << ") to be those of x, padded to "
+           << padded; // (C1)
+  int64_t units = padded / llm::FormatRecord::unitColumns;
+  int64_t scales = getScaleCount(getActivation(), padded);
+  if (columns(getSums()) != units || columns(getScales()) != scales)
+    return emitOpError("expects ") << units << " columns of sums and " << scales
+                                   << " of scales"; // (C2)
+  return success();
+}
+
+/// Of a product with a quantised weight.
+static LogicalResult verifyQuantized(MatmulOp op) {
+  const llm::FormatRecord &format = op.getFormat().getRecord();
+  auto w = cast<ShapedType>(op.getW().getType());
+  int64_t k = columns(op.getA()), n = columns(op.getInit());
+  if (w.getRank() != 2 || w.getDimSize(1) != format.panelBytes(k))
+    return op.emitOpError("expects panels of ")
+           << format.panelBytes(k) << " bytes for " << k << " columns, got "
+           << w; // (C1)
+  if (!ShapedType::isDynamic(w.getDimSize(0)) && !ShapedType::isDynamic(n) &&
+      static_cast<int64_t>(llvm::divideCeil(n, format.panelRows)) !=
+          w.getDimSize(0))
+    return op.emitOpError("expects columns of init (")
+           << n << ") to end in the last of " << w.getDimSize(0)
+           << " panels of " << format.panelRows; // (C2)
+  if (op.getScales() && k > 65536)
+    return op.emitOpError("expects at most 65536 columns of integers, got ")
+           << k; // (C5)
+  return success();
+}
+
 LogicalResult MatmulOp::verify() {
-  ArrayRef<int64_t> w = getW().getType().getShape();
+  bool isInteger = getElementTypeOrSelf(getA().getType()).isInteger(8);
+  if (isInteger != static_cast<bool>(getScales()) ||
+      isInteger != static_cast<bool>(getSums()) ||
+      isInteger != getActivation().has_value() ||
+      (isInteger && !getFormat().isQuantized())) // (C4)
+    return emitOpError("expects scales, sums and activation with rows of "
+                       "integers, and a quantised weight with them");
+  if (cast<ShapedType>(getW().getType()).getElementType() !=
+      getFormat().getElementType())
+    return emitOpError("expects elements of w in format ")
+           << getFormat(); // (C3)
+  if (getFormat().isQuantized())
+    return verifyQuantized(*this);
+  ArrayRef<int64_t> w = cast<ShapedType>(getW().getType()).getShape();
+  if (w.size() != 4)
+    return emitOpError("expects panels of rank 4");
   if (ShapedType::isDynamicShape(w.drop_front()))
     return emitOpError("expects static panels");
   if (static_cast<int64_t>(llvm::divideCeil(columns(getA()), w[3])) != w[1])
@@ -261,14 +327,19 @@ LogicalResult MatmulOp::verify() {
     return emitOpError("expects columns of init (")
            << n << ") to end in the last of " << w[0] << " panels of "
            << w[2]; // (C2)
-  if (getW().getType().getElementType() != getFormat().getElementType())
-    return emitOpError("expects elements of w in format ")
-           << getFormat(); // (C3)
   return success();
 }
 
 LogicalResult GatherOp::verify() {
   auto table = cast<ShapedType>(getTable().getType());
+  if (getFormat() && getFormat()->isQuantized()) {
+    int64_t bytes = getFormat()->getRecord().panelBytes(columns(getInit()));
+    if (table.getRank() == 2 && table.getElementType().isInteger(8) &&
+        table.getDimSize(1) == bytes)
+      return success();
+    return emitOpError("expects panels of ")
+           << bytes << " bytes, got " << table; // (C1)
+  }
   int64_t width = table.getRank() == 4
                       ? table.getDimSize(1) * table.getDimSize(3)
                   : table.getRank() == 2 ? table.getDimSize(1)

@@ -28,6 +28,23 @@ LogicalResult BarrierOp::verify() {
   return success();
 }
 
+LogicalResult DotBytesOp::verify() {
+  if (getU().getType().getNumElements() !=
+      4 * getAcc().getType().getNumElements()) // (C1)
+    return emitOpError("expects four bytes for each sum, got ")
+           << getU().getType() << " and " << getAcc().getType();
+  return success();
+}
+
+LogicalResult MultiplyAddOp::verify() {
+  VectorType x = getX().getType(), result = getResult().getType();
+  if (x.getNumElements() != 2 * result.getNumElements() ||
+      2 * x.getElementTypeBitWidth() != result.getElementTypeBitWidth()) // (C1)
+    return emitOpError("expects half the elements of ")
+           << x << ", twice as wide, got " << result;
+  return success();
+}
+
 LogicalResult ParamOp::verifySymbolUses(SymbolTableCollection &symbols) {
   auto param =
       symbols.lookupNearestSymbolFrom<llm::ParamOp>(*this, getParamAttr());

@@ -39,7 +39,52 @@ class Kernel_ComputeOp<string mnemonic, list<Trait> traits = []>
   }];
 }
 
-def Kernel_MatmulOp : Kernel_ComputeOp<"matmul"> {
+def Kernel_QuantizedRows : AnyTypeOf<[2DTensorOf<[I8]>, MemRefRankOf<[I8], [2]>],
+    "[M, K] tensor or buffer of i8">;
+def Kernel_RowSums : AnyTypeOf<[2DTensorOf<[I32]>, MemRefRankOf<[I32], [2]>],
+    "[M, U] tensor or buffer of i32">;
+
+def Kernel_QuantizeOp : Kernel_TiledOp<"quantize", [DestinationStyleOpInterface]> {
+  let summary = "rows as integers of 8 bits";
+  let description = [{
+    Rounds the rows of `x` as `activation` says (`#llm.activation`). `q` has as
+    many columns as `x`, up to a multiple of 32, zeros at the end; `sums[m, u]` is
+    the sum of row m's integers 32 u to 32 u + 31. `scales` has, if 32 elements
+    share a scale, that of each 32; if all do, it has the row's scale and
+    -(scale * zero).
+
+    ```mlir
+    %q, %s, %t = kernel.quantize ins(%x : tensor<?x48xf32>)
+        outs(%q0, %s0, %t0 : tensor<?x64xi8>, tensor<?x2xf32>, tensor<?x2xi32>)
+        {activation = #llm.activation<int8_g32>} -> tensor<?x64xi8>, tensor<?x2xf32>, tensor<?x2xi32>
+    ```
+
+    Loops: (rows).
+
+    Constraints:
+    - (C1) `q` has the columns of `x`, padded to a multiple of 32.
+    - (C2) `sums` has a column for each 32 of those; `scales` as many, or 2 if a
+      row shares its scale.
+  }];
+  let arguments = (ins Kernel_Rows:$x, Kernel_QuantizedRows:$q, Kernel_Rows:$scales,
+                       Kernel_RowSums:$sums, LLM_ActivationAttr:$activation);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = [{
+    `ins` `(` $x `:` type($x) `)`
+    `outs` `(` $q `,` $scales `,` $sums `:` type($q) `,` type($scales) `,` type($sums) `)`
+    attr-dict (`->` type($results)^)?
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = tileMapDeclaration # [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() {
+      return ::mlir::MutableOperandRange(*this, 1, 3);
+    }
+    /// Shape of a row of `scales`, for rows of `columns` elements.
+    static int64_t getScaleCount(::smelt::llm::ActivationAttr activation, int64_t columns);
+  }];
+}
+
+def Kernel_MatmulOp : Kernel_ComputeOp<"matmul", [AttrSizedOperandSegments]> {
   let summary = "product of rows with panels of a packed weight";
   let description = [{
     `init[m, p * n + j] = sum_k a[m, k] * w[p, k / kk, j, k % kk]`, summed in
@@ -47,11 +92,18 @@ def Kernel_MatmulOp : Kernel_ComputeOp<"matmul"> {
     layout panel of the llm dialect). Elements of `w` are extended to f32
     exactly. `init` has only the columns that the weight has rows.
 
-    `format` is the record of Formats.def that the weight is stored in.
+    `format` is the record of Formats.def that the weight is stored in. A
+    quantised weight is a matrix of bytes, [P, bytes of a panel] (Formats.h); its
+    rows `a` are floats, or integers with the scales and sums that
+    `kernel.quantize` yields. Of integers, the products of 32 columns, or of all
+    if neither weight nor row changes its scale, are summed exactly.
 
     ```mlir
     kernel.matmul ins(%a, %w : tensor<?x256xf32>, memref<16x128x32x2xbf16>)
         outs(%init : tensor<?x500xf32>) {format = #llm.format<bf16>} -> tensor<?x500xf32>
+    kernel.matmul ins(%q, %w4 : tensor<?x256xi8>, memref<32x2368xi8>)
+        rows(%s, %t : tensor<?x8xf32>, tensor<?x8xi32>) outs(%init : tensor<?x500xf32>)
+        {activation = #llm.activation<int8_g32>, format = #llm.format<int4_g32>} -> tensor<?x500xf32>
     ```
 
     Loops: (rows, panels).
@@ -60,21 +112,39 @@ def Kernel_MatmulOp : Kernel_ComputeOp<"matmul"> {
     - (C1) columns of `a` need ceil(K / kk) groups of kk.
     - (C2) columns of `init` end in the last of the P panels of n.
     - (C3) the element type of `w` is that of `format`.
+    - (C4) `a` has integers if and only if `scales`, `sums` and `activation` are
+      given, which only a quantised weight takes.
+    - (C5) rows of integers have at most 65536 columns: a sum of all of them fits
+      in 32 bits.
   }];
-  let arguments = (ins Kernel_Rows:$a, MemRefRankOf<[F32, F16, BF16], [4]>:$w,
-                       Kernel_Rows:$init, LLM_FormatAttr:$format);
+  let arguments = (ins AnyTypeOf<[Kernel_Rows, Kernel_QuantizedRows]>:$a,
+                       AnyTypeOf<[MemRefRankOf<[F32, F16, BF16], [4]>, MemRefRankOf<[I8], [2]>]>:$w,
+                       Kernel_Rows:$init, Optional<Kernel_Rows>:$scales,
+                       Optional<Kernel_RowSums>:$sums, LLM_FormatAttr:$format,
+                       OptionalAttr<LLM_ActivationAttr>:$activation);
   let assemblyFormat = [{
     `ins` `(` $a `,` $w `:` type($a) `,` type($w) `)`
+    (`rows` `(` $scales^ `,` $sums `:` type($scales) `,` type($sums) `)`)?
     `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?
   }];
   let hasVerifier = 1;
+  let extraClassDeclaration = tileMapDeclaration # [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getInitMutable(); }
+    /// Rows of a panel of the weight: columns of the product.
+    int64_t getPanelRows() {
+      return getFormat().isQuantized()
+                 ? ::smelt::llm::FormatRecord::panelRows
+                 : ::llvm::cast<::mlir::MemRefType>(getW().getType()).getDimSize(2);
+    }
+  }];
 }
 
 def Kernel_GatherOp : Kernel_ComputeOp<"gather"> {
   let summary = "rows of a table, one for each index";
   let description = [{
     `init[m, d] = table[indices[m], d]`, extended to f32. A table of rank 4 is
-    packed in panels, [P, ceil(D/kk), n, kk]; of rank 2, plain rows.
+    packed in panels, [P, ceil(D/kk), n, kk]; of rank 2, plain rows, or the panels
+    of the quantised `format`.
 
     ```mlir
     kernel.gather ins(%ids, %table : tensor<?xi32>, memref<64x128x32x2xbf16>)
@@ -84,10 +154,11 @@ def Kernel_GatherOp : Kernel_ComputeOp<"gather"> {
     Loops: (rows).
 
     Constraints:
-    - (C1) the table has rank 2 or 4 and at least as many columns as `init`.
+    - (C1) the table has rank 2 or 4 and at least as many columns as `init`, or
+      as many bytes as a panel of `format`.
   }];
   let arguments = (ins Kernel_Ints:$indices, AnyTypeOf<[AnyRankedTensor, AnyMemRef]>:$table,
-                       Kernel_Rows:$init);
+                       Kernel_Rows:$init, OptionalAttr<LLM_FormatAttr>:$format);
   let assemblyFormat = [{
     `ins` `(` $indices `,` $table `:` type($indices) `,` type($table) `)`
     `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?

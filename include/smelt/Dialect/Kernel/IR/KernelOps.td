@@ -95,6 +95,51 @@ def Kernel_ParamOp : Kernel_Op<"param", [Pure,
   let assemblyFormat = "$param (`[` $layer^ `]`)? attr-dict `:` type($result)";
 }
 
+class Kernel_VectorOp<string mnemonic, list<Trait> traits>
+    : Kernel_Op<mnemonic, !listconcat(traits, [Pure])>;
+
+def Kernel_DotBytesOp : Kernel_VectorOp<"dot_bytes",
+    [AllTypesMatch<["acc", "result"]>, AllTypesMatch<["u", "s"]>]> {
+  let summary = "sums of four products of bytes";
+  let description = [{
+    `result[i] = acc[i] + sum_{j < 4} u[4 i + j] * s[4 i + j]`, `u` unsigned and
+    `s` signed, modulo 2^32: vpdpbusd.
+
+    ```mlir
+    %r = kernel.dot_bytes %acc, %u, %s : vector<16xi32>, vector<64xi8>
+    ```
+
+    Constraints:
+    - (C1) `u` and `s` have four elements for each of `acc`.
+  }];
+  let arguments = (ins VectorOfRankAndType<[1], [I32]>:$acc, VectorOfRankAndType<[1], [I8]>:$u,
+                       VectorOfRankAndType<[1], [I8]>:$s);
+  let results = (outs VectorOfRankAndType<[1], [I32]>:$result);
+  let assemblyFormat = "$acc `,` $u `,` $s attr-dict `:` type($acc) `,` type($u)";
+  let hasVerifier = 1;
+}
+
+def Kernel_MultiplyAddOp : Kernel_VectorOp<"multiply_add",
+    [AllTypesMatch<["x", "y"]>]> {
+  let summary = "sums of two products of neighbours";
+  let description = [{
+    `result[i] = x[2 i] * y[2 i] + x[2 i + 1] * y[2 i + 1]`. Of bytes, `x` is
+    unsigned, `y` signed and the result saturates (pmaddubsw); of i16, both are
+    signed (pmaddwd).
+
+    ```mlir
+    %r = kernel.multiply_add %x, %y : vector<32xi8> -> vector<16xi16>
+    ```
+
+    Constraints:
+    - (C1) the result has half the elements, of twice the width.
+  }];
+  let arguments = (ins VectorOfRankAndType<[1], [I8, I16]>:$x, VectorOfRankAndType<[1], [I8, I16]>:$y);
+  let results = (outs VectorOfRankAndType<[1], [I16, I32]>:$result);
+  let assemblyFormat = "$x `,` $y attr-dict `:` type($x) `->` type($result)";
+  let hasVerifier = 1;
+}
+
 include "smelt/Dialect/Kernel/IR/KernelComputeOps.td"
 
 #endif // SMELT_DIALECT_KERNEL_IR_KERNELOPS_TD

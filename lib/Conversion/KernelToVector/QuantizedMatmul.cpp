@@ -1,0 +1,457 @@
+//===- QuantizedMatmul.cpp - Products with quantised weights ----*- C++ -*-===//
+//
+// Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A tile is some rows times vectors of a panel's 16 columns. It goes through
+// the panel (Formats.h) unit by unit, 32 values of k:
+//
+//   unit:  sums = -zero point * sum of the row's integers     (i32, exact)
+//          sums += quad of the row . quad of each column      (8 times)
+//          total += sums * (scale of weights * scale of row)  (f32)
+//
+// Weights are unsigned; what they are too large by is what a unit's sums begin
+// with. Scales that don't change along k are applied once, at the end; if
+// neither changes, all of k is one sum of integers. Rows of floats are
+// multiplied with weights as f32, one k at a time.
+//
+// How quads are multiplied is the only thing that differs between processors:
+// the first instruction of a table that the target has. All are exact, so that
+// every processor computes the same sums.
+//
+//===----------------------------------------------------------------------===//
+#include "Emitter.h"
+
+using namespace mlir;
+using namespace smelt;
+using llm::ActivationRecord;
+using llm::FormatRecord;
+
+namespace {
+
+struct Product;
+
+/// Where a unit lies.
+struct Unit {
+  Value bytes;   // of the panel, where the unit's elements begin
+  Value number;  // of the unit in the row
+  Value scales;  // of the panel, where the unit's scales begin; null: none
+  Value minima;  // likewise
+  int64_t count; // columns that the matrix has, of the 32
+};
+
+/// Rows and vectors of columns of a tile.
+struct Tile {
+  Value row;
+  int64_t rows, first, vectors;
+};
+
+/// An instruction that multiplies quads of bytes.
+struct QuadInstruction {
+  bool (*isFor)(const FormatRecord &format, const TargetRecord &target);
+  /// Adds a unit's products to sums[rows * vectors] of i32.
+  void (Product::*add)(const Tile &tile, const Unit &unit,
+                       Emitter::Values &sums);
+};
+
+struct Product {
+  Emitter &e;
+  const FormatRecord &format;
+  const ActivationRecord *activation; // null: rows of floats
+  const QuadInstruction &instruction;
+  Value a, w, init, scales, sums; // w: the panel's bytes
+  int64_t k;                      // columns of a
+
+  OpBuilder &b = e.b;
+  Location loc = e.loc;
+  static constexpr int64_t quads = FormatRecord::unitColumns / 4;
+
+  Value plus(Value index, int64_t offset) {
+    return offset ? e.add(index, e.index(offset)) : index;
+  }
+  Value rowOf(const Tile &tile, int64_t r) { return plus(tile.row, r); }
+  VectorType vectorOfBytes() {
+    return VectorType::get({4 * e.lanes()}, b.getI8Type());
+  }
+  Value splatOf(VectorType type, int64_t value) {
+    return arith::ConstantOp::create(
+        b, loc,
+        DenseElementsAttr::get(type,
+                               b.getIntegerAttr(type.getElementType(), value)));
+  }
+  Value cast(VectorType type, Value vector) {
+    return vector::BitCastOp::create(b, loc, type, vector);
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Elements
+  //===--------------------------------------------------------------------===//
+
+  /// The weights of quad `q`, u8: four of each column of vector `v`.
+  Value weights(const Unit &unit, int64_t q, int64_t v) {
+    int64_t perChunk = format.chunkColumns() / 4;
+    int64_t offset =
+        q / perChunk * FormatRecord::chunkBytes + v * 4 * e.lanes();
+    Value raw = vector::LoadOp::create(b, loc, vectorOfBytes(), w,
+                                       ValueRange{plus(unit.bytes, offset)});
+    if (format.bits == 8)
+      return raw;
+    if (q % perChunk)
+      return arith::ShRUIOp::create(b, loc, raw, splatOf(vectorOfBytes(), 4));
+    return arith::AndIOp::create(b, loc, raw, splatOf(vectorOfBytes(), 15));
+  }
+
+  /// Quad `q` of a row, s8, once for each lane.
+  Value quad(Value row, const Unit &unit, int64_t q) {
+    Value column =
+        plus(e.mul(unit.number, e.index(FormatRecord::unitColumns)), 4 * q);
+    Value bytes =
+        vector::LoadOp::create(b, loc, VectorType::get({4}, b.getI8Type()), a,
+                               ValueRange{row, column});
+    Value word = cast(VectorType::get({1}, b.getI32Type()), bytes);
+    Value all = e.splat(vector::ExtractOp::create(b, loc, word, 0));
+    return cast(vectorOfBytes(), all);
+  }
+
+  /// A vector of scales or minima of the panel, at byte `offset` plus that of
+  /// vector `v`.
+  Value scaleVector(Value offset, int64_t v, Type type) {
+    int64_t bytes = type.getIntOrFloatBitWidth() / 8 * e.lanes();
+    Value raw =
+        vector::LoadOp::create(b, loc, VectorType::get({bytes}, b.getI8Type()),
+                               w, ValueRange{plus(offset, v * bytes)});
+    return e.extend(cast(e.vectorOf(type), raw));
+  }
+  /// A vector of f32 `index` of the panel's trailer.
+  Value trailer(int64_t index, int64_t v) {
+    int64_t offset = format.trailerOffset(k) + index * FormatRecord::chunkBytes;
+    return scaleVector(e.index(offset), v, b.getF32Type());
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Instructions
+  //===--------------------------------------------------------------------===//
+
+  void addDotBytes(const Tile &tile, const Unit &unit, Emitter::Values &sums) {
+    for (int64_t q = 0; q < quads; ++q) {
+      Emitter::Values columns;
+      for (int64_t v = 0; v < tile.vectors; ++v)
+        columns.push_back(weights(unit, q, tile.first + v));
+      for (int64_t r = 0; r < tile.rows; ++r) {
+        Value x = quad(rowOf(tile, r), unit, q);
+        for (int64_t v = 0; v < tile.vectors; ++v) {
+          Value &sum = sums[r * tile.vectors + v];
+          sum = kernel::DotBytesOp::create(b, loc, sum, columns[v], x);
+        }
+      }
+    }
+  }
+
+  /// i16 sums of a unit: at most 16 products of 15 and 128, so that nothing
+  /// saturates.
+  void addNibbles(const Tile &tile, const Unit &unit, Emitter::Values &sums) {
+    auto words = VectorType::get({2 * e.lanes()}, b.getI16Type());
+    Emitter::Values pairs(sums.size());
+    for (int64_t q = 0; q < quads; ++q) {
+      Emitter::Values columns;
+      for (int64_t v = 0; v < tile.vectors; ++v)
+        columns.push_back(weights(unit, q, tile.first + v));
+      for (int64_t r = 0; r < tile.rows; ++r) {
+        Value x = quad(rowOf(tile, r), unit, q);
+        for (int64_t v = 0; v < tile.vectors; ++v) {
+          Value &pair = pairs[r * tile.vectors + v];
+          Value two =
+              kernel::MultiplyAddOp::create(b, loc, words, columns[v], x);
+          pair = pair ? e.add(pair, two) : two;
+        }
+      }
+    }
+    Value ones = splatOf(words, 1);
+    for (auto [sum, pair] : llvm::zip_equal(sums, pairs))
+      sum = e.add(sum, kernel::MultiplyAddOp::create(
+                           b, loc, e.vectorOf(b.getI32Type()), pair, ones));
+  }
+
+  /// Bytes as i16, even and odd ones apart; those of the row in the upper
+  /// halves, so that sums are 256 times too large: at most 2^29.
+  void addWords(const Tile &tile, const Unit &unit, Emitter::Values &sums) {
+    auto words = VectorType::get({2 * e.lanes()}, b.getI16Type());
+    VectorType longs = e.vectorOf(b.getI32Type());
+    Value eight = splatOf(words, 8), low = splatOf(words, 0xff),
+          high = splatOf(words, -256);
+    Emitter::Values large(sums.size());
+    for (int64_t q = 0; q < quads; ++q) {
+      Emitter::Values even, odd;
+      for (int64_t v = 0; v < tile.vectors; ++v) {
+        Value u = cast(words, weights(unit, q, tile.first + v));
+        even.push_back(arith::AndIOp::create(b, loc, u, low));
+        odd.push_back(arith::ShRUIOp::create(b, loc, u, eight));
+      }
+      for (int64_t r = 0; r < tile.rows; ++r) {
+        Value x = cast(words, quad(rowOf(tile, r), unit, q));
+        Value evenX = arith::ShLIOp::create(b, loc, x, eight);
+        Value oddX = arith::AndIOp::create(b, loc, x, high);
+        for (int64_t v = 0; v < tile.vectors; ++v) {
+          Value &sum = large[r * tile.vectors + v];
+          Value two =
+              kernel::MultiplyAddOp::create(b, loc, longs, even[v], evenX);
+          sum = sum ? e.add(sum, two) : two;
+          sum = e.add(
+              sum, kernel::MultiplyAddOp::create(b, loc, longs, odd[v], oddX));
+        }
+      }
+    }
+    Value back = splatOf(longs, 8);
+    for (auto [sum, scaled] : llvm::zip_equal(sums, large))
+      sum = e.add(sum, arith::ShRSIOp::create(b, loc, scaled, back));
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Units
+  //===--------------------------------------------------------------------===//
+
+  bool sumsAllOfK() const {
+    return activation && !activation->group && !format.group;
+  }
+
+  /// What the sums of a row's unit begin with, or add to `sums`.
+  void correct(const Tile &tile, const Unit &unit, Emitter::Values &result) {
+    for (int64_t r = 0; r < tile.rows; ++r) {
+      Value sum = e.load(sums, {rowOf(tile, r), unit.number});
+      Value factor = arith::ConstantIntOp::create(b, loc, b.getI32Type(),
+                                                  -format.zeroPoint());
+      Value start = e.splat(e.mul(sum, factor));
+      for (int64_t v = 0; v < tile.vectors; ++v) {
+        Value &target = result[r * tile.vectors + v];
+        target = target ? e.add(target, start) : start;
+      }
+    }
+  }
+
+  Value real(Value integers) {
+    return arith::SIToFPOp::create(b, loc, e.vectorOf(b.getF32Type()),
+                                   integers);
+  }
+  Value times(Value x, Value y) { return arith::MulFOp::create(b, loc, x, y); }
+
+  /// Adds a unit of integers, scaled as far as scales change along k.
+  void addIntegers(const Tile &tile, const Unit &unit,
+                   Emitter::Values &totals) {
+    if (sumsAllOfK()) {
+      correct(tile, unit, totals);
+      (this->*instruction.add)(tile, unit, totals);
+      return;
+    }
+    Emitter::Values result(totals.size());
+    if (format.zeroPoint())
+      correct(tile, unit, result);
+    else
+      for (Value &sum : result)
+        sum = splatOf(e.vectorOf(b.getI32Type()), 0);
+    (this->*instruction.add)(tile, unit, result);
+    for (int64_t r = 0; r < tile.rows; ++r) {
+      Value rowScale;
+      if (activation->group)
+        rowScale = e.load(scales, {rowOf(tile, r), unit.number});
+      for (int64_t v = 0; v < tile.vectors; ++v) {
+        Value &total = totals[r * tile.vectors + v];
+        Value factor = rowScale ? e.splat(rowScale) : Value();
+        if (unit.scales) {
+          Value scale = scaleVector(unit.scales, tile.first + v,
+                                    format.type(b.getContext()));
+          factor = factor ? times(scale, factor) : scale;
+        }
+        total = e.fma(real(result[r * tile.vectors + v]), factor, total);
+        if (unit.minima)
+          total = e.fma(minimum(unit, tile.first + v),
+                        e.splat(rowSum(rowOf(tile, r), unit, rowScale)), total);
+      }
+    }
+  }
+
+  Value minimum(const Unit &unit, int64_t v) {
+    return scaleVector(unit.minima, v, format.type(b.getContext()));
+  }
+
+  /// What a minimum is multiplied with: the sum of a row's unit, scaled by
+  /// `rowScale`, if given.
+  Value rowSum(Value row, const Unit &unit, Value rowScale) {
+    Value sum = arith::SIToFPOp::create(b, loc, b.getF32Type(),
+                                        e.load(sums, {row, unit.number}));
+    return rowScale ? times(sum, rowScale) : sum;
+  }
+
+  /// Adds a unit of floats.
+  void addFloats(const Tile &tile, const Unit &unit, Emitter::Values &totals) {
+    VectorType longs = e.vectorOf(b.getI32Type());
+    Emitter::Values scale, minima;
+    for (int64_t v = tile.first; v < tile.first + tile.vectors; ++v) {
+      scale.push_back(
+          unit.scales ? scaleVector(unit.scales, v, format.type(b.getContext()))
+                      : trailer(1, v));
+      if (unit.minima)
+        minima.push_back(minimum(unit, v));
+    }
+    Value base = e.mul(unit.number, e.index(FormatRecord::unitColumns));
+    for (int64_t c = 0; c < unit.count; ++c) {
+      Emitter::Values columns;
+      for (int64_t v = 0; v < tile.vectors; ++v) {
+        Value u = cast(longs, weights(unit, c / 4, tile.first + v));
+        u = arith::ShRUIOp::create(b, loc, u, splatOf(longs, c % 4 * 8));
+        u = arith::AndIOp::create(b, loc, u, splatOf(longs, 255));
+        if (format.zeroPoint())
+          u = e.sub(u, splatOf(longs, format.zeroPoint()));
+        columns.push_back(unit.minima ? e.fma(real(u), scale[v], minima[v])
+                                      : times(real(u), scale[v]));
+      }
+      for (int64_t r = 0; r < tile.rows; ++r) {
+        Value x = e.load(a, {rowOf(tile, r), plus(base, c)});
+        Value all = e.splat(e.extend(x));
+        for (int64_t v = 0; v < tile.vectors; ++v) {
+          Value &total = totals[r * tile.vectors + v];
+          total = e.fma(all, columns[v], total);
+        }
+      }
+    }
+  }
+
+  void addUnit(const Tile &tile, const Unit &unit, Emitter::Values &totals) {
+    if (activation)
+      addIntegers(tile, unit, totals);
+    else
+      addFloats(tile, unit, totals);
+  }
+
+  /// Unit `u` of a block, where the panel's byte `bytes` and the row's unit
+  /// `number` begin.
+  Unit unitOf(Value bytes, Value number, int64_t u, int64_t count) {
+    Unit unit{
+        plus(bytes, u * format.unitBytes()), plus(number, u), {}, {}, count};
+    if (!format.group)
+      return unit;
+    int64_t group = u * FormatRecord::unitColumns / format.group;
+    int64_t offset = group * FormatRecord::panelRows * format.scaleBytes;
+    unit.scales = plus(bytes, format.scalesOffset() + offset);
+    if (format.hasMinimum)
+      unit.minima = plus(bytes, format.minimaOffset() + offset);
+    return unit;
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Tiles
+  //===--------------------------------------------------------------------===//
+
+  /// Sums and totals of a tile, its weights, and a quad fit the registers.
+  int64_t vectorsFor(int64_t rows) const {
+    int64_t all = FormatRecord::panelRows / e.lanes();
+    int64_t perRow = activation && !sumsAllOfK() ? 2 : 1;
+    int64_t vectors =
+        std::min(all, (e.target.vectorCount - 2) / (perRow * rows + 1));
+    return std::max<int64_t>(llvm::bit_floor<uint64_t>(vectors), 1);
+  }
+
+  void tile(Value row, int64_t rows) {
+    int64_t all = FormatRecord::panelRows / e.lanes();
+    int64_t vectors = vectorsFor(rows);
+    for (int64_t first = 0; first < all; first += vectors) {
+      Tile tile{row, rows, first, vectors};
+      Emitter::Values totals = sumOf(tile);
+      for (int64_t r = 0; r < rows; ++r)
+        for (int64_t v = 0; v < vectors; ++v)
+          storeColumns(e, finish(tile, r, v, totals[r * vectors + v]), init,
+                       rowOf(tile, r), (first + v) * e.lanes(),
+                       FormatRecord::panelRows);
+    }
+  }
+
+  /// Sums over k, block by block.
+  Emitter::Values sumOf(const Tile &tile) {
+    int64_t inBlock = format.blockColumns() / FormatRecord::unitColumns;
+    int64_t whole = k / format.blockColumns();
+    Value zero =
+        sumsAllOfK() ? splatOf(e.vectorOf(b.getI32Type()), 0) : e.zeros();
+    Emitter::Values totals(tile.rows * tile.vectors, zero);
+    if (whole)
+      totals = e.loop(
+          e.index(0), e.index(whole), 1, totals,
+          [&](Value block, ValueRange carried) {
+            Emitter::Values inner(carried);
+            Value bytes = e.mul(block, e.index(format.blockBytes()));
+            Value number = e.mul(block, e.index(inBlock));
+            for (int64_t u = 0; u < inBlock; ++u)
+              addUnit(tile, unitOf(bytes, number, u, FormatRecord::unitColumns),
+                      inner);
+            return inner;
+          });
+    int64_t left = k - whole * format.blockColumns();
+    for (int64_t u = 0; left > 0; ++u, left -= FormatRecord::unitColumns)
+      addUnit(tile,
+              unitOf(e.index(whole * format.blockBytes()),
+                     e.index(whole * inBlock), u,
+                     std::min(left, FormatRecord::unitColumns)),
+              totals);
+    return totals;
+  }
+
+  /// Applies the scales that don't change along k, and the row's zero point.
+  Value finish(const Tile &tile, int64_t r, int64_t v, Value total) {
+    int64_t column = tile.first + v;
+    if (!activation)
+      return total;
+    if (sumsAllOfK())
+      total = real(total);
+    if (!format.group)
+      total = times(total, trailer(1, column));
+    if (activation->group)
+      return total;
+    auto rowValue = [&](int64_t i) {
+      return e.splat(e.load(scales, {rowOf(tile, r), e.index(i)}));
+    };
+    total = times(total, rowValue(0));
+    return e.fma(rowValue(1), trailer(0, column), total);
+  }
+};
+
+} // namespace
+
+static const QuadInstruction instructions[] = {
+    {[](const FormatRecord &, const TargetRecord &target) {
+       return target.hasByteDot;
+     },
+     &Product::addDotBytes},
+    {[](const FormatRecord &format, const TargetRecord &target) {
+       return format.bits == 4 && target.hasByteMultiplyAdd();
+     },
+     &Product::addNibbles},
+    {[](const FormatRecord &, const TargetRecord &) { return true; },
+     &Product::addWords},
+};
+
+LogicalResult smelt::emitQuantizedMatmul(Emitter &e, kernel::MatmulOp op) {
+  auto type = cast<MemRefType>(op.getW().getType());
+  if (type.getDimSize(0) != 1)
+    return op.emitOpError("expects one panel");
+  SmallVector<ReassociationIndices> all = {{0, 1}};
+  Value w = memref::CollapseShapeOp::create(e.b, e.loc, op.getW(), all);
+  const FormatRecord &format = op.getFormat().getRecord();
+  const QuadInstruction *instruction =
+      llvm::find_if(instructions, [&](const QuadInstruction &i) {
+        return i.isFor(format, e.target);
+      });
+  Product product{e,
+                  format,
+                  op.getActivation() ? &op.getActivation()->getRecord()
+                                     : nullptr,
+                  *instruction,
+                  op.getA(),
+                  w,
+                  op.getInit(),
+                  op.getScales(),
+                  op.getSums(),
+                  columnsOf(op.getA())};
+  emitRowTiles(e, op.getA(),
+               [&](Value row, int64_t rows) { product.tile(row, rows); });
+  return success();
+}

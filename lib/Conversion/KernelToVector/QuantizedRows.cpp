@@ -1,0 +1,265 @@
+//===- QuantizedRows.cpp - Rows of integers, and from tables of them -*- C++
+//-*-===//
+//
+// Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Floats become integers without a conversion: x + 1.5 * 2^23, rounded by the
+// addition, has x in its low bits. So nothing is undefined for a NaN; one in a
+// row is found in the largest magnitude, compared as integers, where NaN is
+// above all numbers, and makes the scale a NaN.
+//
+//===----------------------------------------------------------------------===//
+#include "Emitter.h"
+
+using namespace mlir;
+using namespace smelt;
+using llm::FormatRecord;
+
+namespace {
+
+/// Rows whose magnitudes are all below count as zeros: 255 over it is finite.
+constexpr double smallest = 0x1p-100;
+constexpr double magic = 0x1.8p23;
+constexpr int32_t magicBits = 0x4b400000;
+
+struct RowQuantizer {
+  Emitter &e;
+  kernel::QuantizeOp op;
+
+  OpBuilder &b = e.b;
+  Location loc = e.loc;
+  static constexpr int64_t width = FormatRecord::unitColumns;
+  int64_t columns = columnsOf(op.getX());
+  int64_t units = llvm::divideCeil(columns, width);
+  VectorType floats = VectorType::get({width}, b.getF32Type());
+  VectorType longs = VectorType::get({width}, b.getI32Type());
+
+  Value splat(Value scalar) {
+    return vector::BroadcastOp::create(
+        b, loc, VectorType::get({width}, scalar.getType()), scalar);
+  }
+  Value integer(int32_t value) {
+    return arith::ConstantIntOp::create(b, loc, b.getI32Type(), value);
+  }
+  Value reduce(vector::CombiningKind kind, Value vector) {
+    return vector::ReductionOp::create(b, loc, kind, vector);
+  }
+  Value select(Value condition, Value x, Value y) {
+    return arith::SelectOp::create(b, loc, condition, x, y);
+  }
+  Value times(Value x, Value y) { return arith::MulFOp::create(b, loc, x, y); }
+  Value over(Value x, Value y) { return arith::DivFOp::create(b, loc, x, y); }
+  Value plus(Value x, Value y) { return arith::AddFOp::create(b, loc, x, y); }
+  Value minus(Value x, Value y) { return arith::SubFOp::create(b, loc, x, y); }
+  Value isBelow(Value x, Value y) {
+    return arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, x, y);
+  }
+
+  using Body =
+      llvm::function_ref<Emitter::Values(Value u, Value x, ValueRange carried)>;
+  /// `body` for each unit u of a row, x as floats, zeros beyond the row.
+  Emitter::Values eachUnit(Value row, ValueRange carried, Body body) {
+    int64_t whole = columns / width;
+    Emitter::Values values(carried);
+    if (whole)
+      values = e.loop(e.index(0), e.index(whole), 1, values,
+                      [&](Value u, ValueRange inner) {
+                        Value column = e.mul(u, e.index(width));
+                        Value x = vector::LoadOp::create(
+                            b, loc, floats, op.getX(), ValueRange{row, column});
+                        return body(u, x, inner);
+                      });
+    if (whole == units)
+      return values;
+    Value mask = vector::CreateMaskOp::create(
+        b, loc, VectorType::get({width}, b.getI1Type()),
+        e.index(columns - whole * width));
+    Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(floats));
+    Value x = vector::MaskedLoadOp::create(
+        b, loc, floats, op.getX(), ValueRange{row, e.index(whole * width)},
+        mask, zero);
+    return body(e.index(whole), x, values);
+  }
+
+  /// Magnitudes as integers: the bits of floats without their signs.
+  Value magnitudes(Value x) {
+    Value bits = arith::BitcastOp::create(b, loc, longs, x);
+    return arith::AndIOp::create(b, loc, bits, splat(integer(0x7fffffff)));
+  }
+  /// The largest of them, as a float.
+  Value largest(Value magnitudes) {
+    Value bits = reduce(vector::CombiningKind::MAXSI, magnitudes);
+    return arith::BitcastOp::create(b, loc, b.getF32Type(), bits);
+  }
+
+  /// 0 where x is small, else `value`.
+  Value orZero(Value x, Value value) {
+    return select(isBelow(x, e.real(smallest)), e.real(0), value);
+  }
+
+  /// round(x * inverse) as i32, of scalars or vectors; some number if x is
+  /// none.
+  Value round(Value x, Value inverse) {
+    bool isVector = isa<VectorType>(x.getType());
+    auto like = [&](Value scalar) { return isVector ? splat(scalar) : scalar; };
+    Value large = plus(times(x, like(inverse)), like(e.real(magic)));
+    Value bits = arith::BitcastOp::create(
+        b, loc, isVector ? Type(longs) : Type(b.getI32Type()), large);
+    return e.sub(bits, like(integer(magicBits)));
+  }
+
+  /// Stores a unit of integers from -128 to 127, and their sum.
+  void store(Value row, Value u, Value q) {
+    Value low = arith::TruncIOp::create(
+        b, loc, VectorType::get({width}, b.getI8Type()), q);
+    vector::StoreOp::create(b, loc, low, op.getQ(),
+                            ValueRange{row, e.mul(u, e.index(width))});
+    Value stored = arith::ExtSIOp::create(b, loc, longs, low);
+    e.store(reduce(vector::CombiningKind::ADD, stored), op.getSums(), {row, u});
+  }
+
+  void quantizeGroups(Value row) {
+    eachUnit(row, {}, [&](Value u, Value x, ValueRange) {
+      Value most = largest(magnitudes(x));
+      e.store(orZero(most, over(most, e.real(127))), op.getScales(), {row, u});
+      store(row, u, round(x, orZero(most, over(e.real(127), most))));
+      return Emitter::Values();
+    });
+  }
+
+  void quantizeRow(Value row) {
+    Value zeros = arith::ConstantOp::create(b, loc, b.getZeroAttr(floats));
+    Value none = arith::ConstantOp::create(b, loc, b.getZeroAttr(longs));
+    Emitter::Values found = eachUnit(
+        row, {zeros, zeros, none},
+        [&](Value, Value x, ValueRange carried) -> Emitter::Values {
+          return {select(isBelow(x, carried[0]), x, carried[0]),
+                  select(isBelow(carried[1], x), x, carried[1]),
+                  arith::MaxSIOp::create(b, loc, carried[2], magnitudes(x))};
+        });
+    Value least = reduce(vector::CombiningKind::MINNUMF, found[0]);
+    Value range =
+        minus(reduce(vector::CombiningKind::MAXNUMF, found[1]), least);
+    // 0 or, if the row has a NaN or an infinity, NaN.
+    Value most = largest(found[2]);
+    Value doubt = times(most, e.real(0));
+    Value inverse = orZero(range, over(e.real(255), range));
+    Value zero = e.sub(integer(-128), round(least, inverse));
+    Value scale = plus(orZero(range, over(range, e.real(255))), doubt);
+    Value zeroReal = arith::SIToFPOp::create(b, loc, b.getF32Type(), zero);
+    e.store(scale, op.getScales(), {row, e.index(0)});
+    e.store(arith::NegFOp::create(b, loc, times(scale, zeroReal)),
+            op.getScales(), {row, e.index(1)});
+    eachUnit(row, {}, [&](Value u, Value x, ValueRange) {
+      Value q = e.add(round(x, inverse), splat(zero));
+      q = arith::MinSIOp::create(b, loc, q, splat(integer(127)));
+      store(row, u, insideOnly(u, q));
+      return Emitter::Values();
+    });
+  }
+
+  /// Zeros beyond the row: there 0 isn't what stands for 0.
+  Value insideOnly(Value u, Value q) {
+    if (columns % width == 0)
+      return q;
+    Value left = e.sub(e.index(columns), e.mul(u, e.index(width)));
+    Value mask = vector::CreateMaskOp::create(
+        b, loc, VectorType::get({width}, b.getI1Type()), left);
+    Value none = arith::ConstantOp::create(b, loc, b.getZeroAttr(longs));
+    return select(mask, q, none);
+  }
+};
+
+} // namespace
+
+void smelt::emitQuantize(Emitter &e, kernel::QuantizeOp op) {
+  RowQuantizer quantizer{e, op};
+  bool isGrouped = op.getActivation().getRecord().group;
+  e.loop(e.index(0), e.dim(op.getX(), 0), [&](Value row) {
+    if (isGrouped)
+      quantizer.quantizeGroups(row);
+    else
+      quantizer.quantizeRow(row);
+  });
+}
+
+/// One element after another: a step reads few rows.
+void smelt::emitQuantizedGather(Emitter &e, kernel::GatherOp op) {
+  const FormatRecord &format = op.getFormat()->getRecord();
+  int64_t columns = columnsOf(op.getInit());
+  OpBuilder &b = e.b;
+  Type i32 = b.getI32Type();
+  Value table = op.getTable();
+  auto byteAt = [&](Value panel, Value offset) {
+    return arith::ExtUIOp::create(b, e.loc, i32,
+                                  e.load(table, {panel, offset}));
+  };
+  /// A float of `type`, bytes from `offset` on, as f32.
+  auto floatAt = [&](Value panel, Value offset, Type type) {
+    int64_t bytes = type.getIntOrFloatBitWidth() / 8;
+    Value raw = vector::LoadOp::create(b, e.loc,
+                                       VectorType::get({bytes}, b.getI8Type()),
+                                       table, ValueRange{panel, offset});
+    Value one =
+        vector::BitCastOp::create(b, e.loc, VectorType::get({1}, type), raw);
+    return e.extend(vector::ExtractOp::create(b, e.loc, one, 0));
+  };
+  auto constant = [&](int64_t value) -> Value {
+    return arith::ConstantIntOp::create(b, e.loc, i32, value);
+  };
+  auto indexSum = [&](std::initializer_list<std::pair<Value, int64_t>> terms) {
+    Value sum = e.index(0);
+    for (auto [value, factor] : terms)
+      sum = e.add(sum, e.mul(value, e.index(factor)));
+    return sum;
+  };
+  int64_t chunk = format.chunkColumns();
+  e.loop(e.index(0), e.dim(op.getInit(), 0), [&](Value row) {
+    Value index = e.loadIndex(op.getIndices(), {row});
+    Value panel = e.div(index, e.index(FormatRecord::panelRows));
+    Value lane = e.rem(index, e.index(FormatRecord::panelRows));
+    e.loop(e.index(0), e.index(columns), [&](Value d) {
+      Value block = e.div(d, e.index(format.blockColumns()));
+      Value inBlock = e.rem(d, e.index(format.blockColumns()));
+      Value inChunk = e.rem(inBlock, e.index(chunk));
+      Value byte = byteAt(panel, indexSum({{block, format.blockBytes()},
+                                           {e.div(inBlock, e.index(chunk)),
+                                            FormatRecord::chunkBytes},
+                                           {lane, 4},
+                                           {e.rem(inChunk, e.index(4)), 1}}));
+      if (format.bits == 4) {
+        Value half = arith::IndexCastOp::create(b, e.loc, i32,
+                                                e.div(inChunk, e.index(4)));
+        Value shift = e.mul(half, constant(4));
+        byte = arith::AndIOp::create(
+            b, e.loc, arith::ShRUIOp::create(b, e.loc, byte, shift),
+            constant(15));
+      }
+      Value u = arith::SIToFPOp::create(
+          b, e.loc, b.getF32Type(), e.sub(byte, constant(format.zeroPoint())));
+      Type type = format.type(b.getContext());
+      auto scaleAt = [&](int64_t begin) {
+        Value group = e.div(inBlock, e.index(format.group));
+        Value offset =
+            indexSum({{block, format.blockBytes()},
+                      {group, FormatRecord::panelRows * format.scaleBytes},
+                      {lane, format.scaleBytes}});
+        return floatAt(panel, e.add(offset, e.index(begin)), type);
+      };
+      Value scale = format.group
+                        ? scaleAt(format.scalesOffset())
+                        : floatAt(panel,
+                                  e.add(e.mul(lane, e.index(4)),
+                                        e.index(format.trailerOffset(columns) +
+                                                FormatRecord::chunkBytes)),
+                                  b.getF32Type());
+      Value value = arith::MulFOp::create(b, e.loc, u, scale);
+      if (format.hasMinimum)
+        value = e.fma(u, scale, scaleAt(format.minimaOffset()));
+      e.store(value, op.getInit(), {row, d});
+    });
+  });
+}
