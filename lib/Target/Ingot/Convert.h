@@ -14,6 +14,8 @@
 #ifndef SMELT_LIB_TARGET_INGOT_CONVERT_H
 #define SMELT_LIB_TARGET_INGOT_CONVERT_H
 
+#include "smelt/Target/Ingot/Recipe.h"
+
 #include <cstdint>
 #include <cstring>
 
@@ -59,6 +61,39 @@ inline uint16_t f16FromF32(uint32_t bits) {
   uint32_t bounded = magnitude >= 0x477ff000 ? 0x7c00 : finite;
   uint32_t quiet = 0x7e00 | (magnitude >> 13 & 0x3ff);
   return sign | (magnitude > 0x7f800000 ? quiet : bounded);
+}
+
+inline int64_t bytesOf(Element type) { return type == Element::F32 ? 4 : 2; }
+
+/// An element of `type` in memory.
+inline float loadFloat(Element type, const uint8_t *data) {
+  uint32_t word;
+  uint16_t half;
+  if (type == Element::F32) {
+    std::memcpy(&word, data, sizeof(word));
+    return floatFromBits(word);
+  }
+  std::memcpy(&half, data, sizeof(half));
+  return floatFromBits(type == Element::F16 ? f32FromF16(half)
+                                            : f32FromBF16(half));
+}
+
+/// Rounds to `type` and writes the element to memory.
+inline void storeFloat(Element type, float value, uint8_t *out) {
+  uint32_t word = bitsOfFloat(value);
+  if (type == Element::F32) {
+    std::memcpy(out, &word, sizeof(word));
+    return;
+  }
+  uint16_t half = type == Element::F16 ? f16FromF32(word) : bf16FromF32(word);
+  std::memcpy(out, &half, sizeof(half));
+}
+
+/// Rounds to `type`.
+inline float roundTo(Element type, float value) {
+  uint8_t bytes[4];
+  storeFloat(type, value, bytes);
+  return loadFloat(type, bytes);
 }
 
 } // namespace smelt

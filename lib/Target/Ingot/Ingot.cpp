@@ -112,12 +112,13 @@ bool smelt::writeIngot(ModuleOp module, const TargetRecord &target,
   if (isWritten && weights.size())
     isWritten = writer.section("weights", [&] {
       int64_t done = 0;
-      return weights.produce(threads, [&](const uint8_t *data, int64_t bytes) {
+      auto write = [&](const uint8_t *data, int64_t bytes) {
         done += bytes;
         if (options.progress)
           options.progress(done, weights.size());
         return writer.append(data, bytes);
-      });
+      };
+      return weights.produce(threads, write, error);
     });
   StringRef checkpoint =
       module->getAttrOfType<StringAttr>("llm.checkpoint").getValue();

@@ -14,10 +14,14 @@
 // Tiles live in the first-level cache. A tile's rows are a multiple of 16 bytes
 // plus 16 apart, so that they don't fall on one set of it.
 //
+// A quantised panel is a step, and its tile all of its rows in f32: the second
+// level's.
+//
 //===----------------------------------------------------------------------===//
 #include "smelt/Target/Ingot/Recipe.h"
 
 #include "Convert.h"
+#include "Quantize.h"
 #include "smelt/Import/Formats/Safetensors.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -95,23 +99,12 @@ static int64_t leading(RankedTensorType type) {
   return type.getRank() ? type.getDimSize(0) : 1;
 }
 
-static uint32_t extend(const uint8_t *data, Element type) {
-  uint32_t word;
-  uint16_t half;
-  if (type == Element::F32) {
-    std::memcpy(&word, data, 4);
-    return word;
-  }
-  std::memcpy(&half, data, 2);
-  return type == Element::F16 ? f32FromF16(half) : f32FromBF16(half);
-}
-
-static int64_t bytesOf(Element type) { return type == Element::F32 ? 4 : 2; }
-
 bool Recipe::create(llm::ParamOp param, int64_t instance,
                     CheckpointFiles &files, Recipe &recipe,
                     std::string &error) {
   recipe = Recipe();
+  recipe.name = param.getSymName().str();
+  recipe.instance = instance;
   SmallVector<llm::SourceAttr> sources = param.getInstance(instance);
   ArrayRef<Attribute> steps;
   if (param.getRecipe())
@@ -164,7 +157,7 @@ bool Recipe::create(llm::ParamOp param, int64_t instance,
       Element type = *elementOf(by.getType().getElementType());
       std::vector<float> factors(by.getType().getNumElements());
       for (size_t i = 0; i < factors.size(); ++i)
-        factors[i] = floatFromBits(extend(data + i * bytesOf(type), type));
+        factors[i] = loadFloat(type, data + i * bytesOf(type));
       recipe.actions.push_back(
           {std::move(factors), recipe.isTransposed, Element::F32});
     }
@@ -174,6 +167,8 @@ bool Recipe::create(llm::ParamOp param, int64_t instance,
     std::swap(recipe.rows, recipe.columns);
 
   // Where it goes.
+  if (auto format = param.getFormat(); format && format->isQuantized())
+    return recipe.quantizeTo(format->getRecord(), param, error);
   recipe.storedType = *elementOf(param.getStoredType().getElementType());
   recipe.isCopy =
       recipe.sourceType == recipe.storedType &&
@@ -188,6 +183,28 @@ bool Recipe::create(llm::ParamOp param, int64_t instance,
   }
   recipe.panels = ::llvm::divideCeil(recipe.rows, recipe.n);
   recipe.stepsPerPanel = ::llvm::divideCeil(recipe.columns, recipe.k);
+  recipe.bytesPerStep = recipe.n * recipe.k * recipe.elementBytes;
+  return true;
+}
+
+/// The panels of a format, whatever the layout calls them.
+bool Recipe::quantizeTo(const llm::FormatRecord &record, llm::ParamOp param,
+                        std::string &error) {
+  if (auto layout = param.getLayout();
+      layout && layout->getN() != record.panelRows) {
+    error = "param '" + name + "' has panels of " +
+            std::to_string(layout->getN()) + " rows; expected " +
+            std::to_string(record.panelRows) + ", as format " +
+            record.name.str() + " has";
+    return false;
+  }
+  quantized = &record;
+  scaleType = *elementOf(record.type(param.getContext()));
+  isCopy = false; // tiles are f32
+  n = record.panelRows;
+  panels = ::llvm::divideCeil(rows, n);
+  stepsPerPanel = 1;
+  bytesPerStep = record.panelBytes(columns);
   return true;
 }
 
@@ -359,25 +376,62 @@ void Recipe::packAs(int64_t begin, int64_t end, T *out) const {
   }
 }
 
-void Recipe::pack(int64_t begin, int64_t end, uint8_t *out) const {
+bool Recipe::packQuantized(int64_t begin, int64_t end, uint8_t *out,
+                           std::string &error) const {
+  int64_t stride = ::llvm::alignTo(columns, 4) + 4;
+  thread_local std::vector<uint32_t> tile;
+  tile.resize(std::max<size_t>(tile.size(), n * stride));
+  for (int64_t panel = begin; panel < end; ++panel, out += bytesPerStep) {
+    fill(tile.data(), stride, panel * n, 0, columns);
+    PanelRows panelRows = {tile.data(), stride, panel * n,
+                           std::min(n, rows - panel * n), columns};
+    if (!quantizePanel(*quantized, scaleType, panelRows, out, error)) {
+      error = "cannot store instance " + std::to_string(instance) +
+              " of param '" + name + "' as " + quantized->name.str() + ": " +
+              error;
+      return false;
+    }
+  }
+  return true;
+}
+
+bool Recipe::pack(int64_t begin, int64_t end, uint8_t *out,
+                  std::string &error) const {
+  if (quantized)
+    return packQuantized(begin, end, out, error);
   if (elementBytes == 4)
     packAs(begin, end, reinterpret_cast<uint32_t *>(out));
   else
     packAs(begin, end, reinterpret_cast<uint16_t *>(out));
+  return true;
 }
 
-std::vector<float> Recipe::values() const {
+bool Recipe::values(std::vector<float> &result, std::string &error) const {
+  result.resize(rows * columns);
+  if (quantized)
+    return dequantized(result.data(), error);
   Recipe plain = *this;
   plain.n = plain.k = 1;
   plain.panels = rows;
   plain.stepsPerPanel = columns;
+  plain.bytesPerStep = elementBytes;
   std::vector<uint8_t> bytes(plain.storedBytes());
-  plain.pack(0, plain.stepCount(), bytes.data());
-  std::vector<float> result(rows * columns);
+  plain.pack(0, plain.stepCount(), bytes.data(), error);
   for (size_t i = 0; i < result.size(); ++i)
-    result[i] =
-        floatFromBits(extend(bytes.data() + i * elementBytes, storedType));
-  return result;
+    result[i] = loadFloat(storedType, bytes.data() + i * elementBytes);
+  return true;
+}
+
+bool Recipe::dequantized(float *result, std::string &error) const {
+  std::vector<uint8_t> bytes(bytesPerStep);
+  for (int64_t panel = 0; panel < panels; ++panel) {
+    if (!pack(panel, panel + 1, bytes.data(), error))
+      return false;
+    dequantizePanel(*quantized, scaleType, bytes.data(),
+                    std::min(n, rows - panel * n), columns,
+                    result + panel * n * columns);
+  }
+  return true;
 }
 
 void Recipe::release(int64_t begin, int64_t end) const {
@@ -407,8 +461,6 @@ bool smelt::loadInstance(llm::ParamOp param, int64_t instance,
                          std::string &error) {
   CheckpointFiles files(checkpointDir.str());
   Recipe recipe;
-  if (!Recipe::create(param, instance, files, recipe, error))
-    return false;
-  values = recipe.values();
-  return true;
+  return Recipe::create(param, instance, files, recipe, error) &&
+         recipe.values(values, error);
 }

@@ -73,7 +73,8 @@ bool WeightsSection::create(ModuleOp module, std::string &error) {
 
 bool WeightsSection::produce(
     unsigned threads,
-    ::llvm::function_ref<bool(const uint8_t *, int64_t)> write) const {
+    ::llvm::function_ref<bool(const uint8_t *, int64_t)> write,
+    std::string &error) const {
   struct Piece {
     const Instance *instance;
     int64_t begin, end; // steps
@@ -90,6 +91,7 @@ bool WeightsSection::produce(
 
   struct Slot {
     std::vector<uint8_t> bytes;
+    std::string error; // empty: none
     bool isReady = false;
   };
   std::vector<Slot> ring(2 * threads + 2);
@@ -113,7 +115,7 @@ bool WeightsSection::produce(
       const Recipe &recipe = piece.instance->recipe;
       Slot &slot = ring[mine % ring.size()];
       slot.bytes.resize((piece.end - piece.begin) * recipe.stepBytes());
-      recipe.pack(piece.begin, piece.end, slot.bytes.data());
+      recipe.pack(piece.begin, piece.end, slot.bytes.data(), slot.error);
       recipe.release(piece.begin, piece.end);
       lock.lock();
       slot.isReady = true;
@@ -139,6 +141,11 @@ bool WeightsSection::produce(
     {
       std::unique_lock<std::mutex> lock(mutex);
       changed.wait(lock, [&] { return slot.isReady; });
+    }
+    if (!slot.error.empty()) {
+      error = slot.error;
+      isGood = false;
+      break;
     }
     const Piece &piece = pieces[i];
     int64_t begin = piece.instance->offset +

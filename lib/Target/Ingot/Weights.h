@@ -26,9 +26,11 @@ public:
 
   /// Makes the section on `threads` threads and hands it to `write` in pieces,
   /// in order, on this thread. Takes a few MB per thread. False as soon as
-  /// `write` returns false.
+  /// `write` returns false, or, with a message in `error`, at the first value
+  /// that its format can't hold.
   bool produce(unsigned threads,
-               llvm::function_ref<bool(const uint8_t *, int64_t)> write) const;
+               llvm::function_ref<bool(const uint8_t *, int64_t)> write,
+               std::string &error) const;
 
 private:
   struct Instance {

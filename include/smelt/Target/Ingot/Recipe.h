@@ -13,8 +13,9 @@
 //     columns
 //                                                               in each step)
 //
-// and layout rows is the panel of one row and one column. The bytes of steps
-// [a, b) are made from the elements they hold and from nothing else.
+// and layout rows is the panel of one row and one column. A panel of a
+// quantised format (Formats.h) is one step. The bytes of steps [a, b) are made
+// from the elements they hold and from nothing else.
 //
 //===----------------------------------------------------------------------===//
 #ifndef SMELT_TARGET_INGOT_RECIPE_H
@@ -62,14 +63,16 @@ public:
                      std::string &error);
 
   int64_t stepCount() const { return panels * stepsPerPanel; }
-  int64_t stepBytes() const { return n * k * elementBytes; }
+  int64_t stepBytes() const { return bytesPerStep; }
   int64_t storedBytes() const { return stepCount() * stepBytes(); }
 
-  /// Writes steps [begin, end) to `out`, in format and layout.
-  void pack(int64_t begin, int64_t end, uint8_t *out) const;
+  /// Writes steps [begin, end) to `out`, in format and layout. False, and a
+  /// message in `error`, if the format is quantised and can't hold a value.
+  bool pack(int64_t begin, int64_t end, uint8_t *out, std::string &error) const;
 
-  /// The logical values as stored, row-major, extended to f32.
-  std::vector<float> values() const;
+  /// The logical values as stored, row-major, in f32: those that integers stand
+  /// for, where the format is quantised. Fails as `pack` does.
+  bool values(std::vector<float> &result, std::string &error) const;
 
   /// Lets the pages of the sources behind steps [begin, end) go, where no
   /// other step reads them soon.
@@ -97,6 +100,14 @@ private:
   void fill(T *tile, int64_t stride, int64_t row, int64_t column,
             int64_t columnCount) const;
   template <typename T> void packAs(int64_t begin, int64_t end, T *out) const;
+  bool quantizeTo(const llm::FormatRecord &record, llm::ParamOp param,
+                  std::string &error);
+  bool packQuantized(int64_t begin, int64_t end, uint8_t *out,
+                     std::string &error) const;
+  bool dequantized(float *result, std::string &error) const;
+
+  std::string name; // of the param
+  int64_t instance = 0;
 
   std::vector<Part> parts;
   std::vector<Action> actions;
@@ -108,11 +119,15 @@ private:
   int64_t n = 1, k = 1;          // of a step
   int64_t panels = 0, stepsPerPanel = 0;
   int64_t elementBytes = 4;
+  int64_t bytesPerStep = 0;
+  const llm::FormatRecord *quantized = nullptr; // null: floats of storedType
+  Element scaleType = Element::F32;
 };
 
 /// The logical values of an instance of `param` as they are stored, extended to
 /// f32, row-major: for the reference evaluator. False, and a message in
-/// `error`, if `checkpointDir` doesn't hold the sources.
+/// `error`, if `checkpointDir` doesn't hold the sources, or the format can't
+/// hold a value.
 bool loadInstance(llm::ParamOp param, int64_t instance,
                   llvm::StringRef checkpointDir, std::vector<float> &values,
                   std::string &error);
