@@ -66,7 +66,8 @@ struct Product {
 
   OpBuilder &b = e.b;
   Location loc = e.loc;
-  static constexpr int64_t quads = FormatRecord::unitColumns / 4;
+  /// Columns of two quads: a chunk of 4 bits, or two chunks of 8.
+  static constexpr int64_t step = 8;
 
   Value plus(Value index, int64_t offset) {
     return offset ? e.add(index, e.index(offset)) : index;
@@ -89,30 +90,61 @@ struct Product {
   // Elements
   //===--------------------------------------------------------------------===//
 
-  /// The weights of quad `q`, u8: four of each column of vector `v`.
-  Value weights(const Unit &unit, int64_t q, int64_t v) {
-    int64_t perChunk = format.chunkColumns() / 4;
-    int64_t offset =
-        q / perChunk * FormatRecord::chunkBytes + v * 4 * e.lanes();
+  /// Eight columns of a unit.
+  struct Step {
+    Value bytes;  // of the panel
+    Value column; // of the row
+  };
+  Step stepOf(const Unit &unit, int64_t i) {
+    Value column = e.mul(unit.number, e.index(FormatRecord::unitColumns));
+    return {
+        plus(unit.bytes, i * step * FormatRecord::panelRows * format.bits / 8),
+        plus(column, i * step)};
+  }
+  static constexpr int64_t steps = FormatRecord::unitColumns / step;
+
+  /// The weights of quad `q` of a step, u8: four of each column of vector `v`.
+  Value weights(const Step &at, int64_t q, int64_t v) {
+    int64_t offset = (format.bits == 8 ? q * FormatRecord::chunkBytes : 0) +
+                     v * 4 * e.lanes();
     Value raw = vector::LoadOp::create(b, loc, vectorOfBytes(), w,
-                                       ValueRange{plus(unit.bytes, offset)});
+                                       ValueRange{plus(at.bytes, offset)});
     if (format.bits == 8)
       return raw;
-    if (q % perChunk)
+    if (q)
       return arith::ShRUIOp::create(b, loc, raw, splatOf(vectorOfBytes(), 4));
     return arith::AndIOp::create(b, loc, raw, splatOf(vectorOfBytes(), 15));
   }
+  Emitter::Values weights(const Tile &tile, const Step &at, int64_t q) {
+    Emitter::Values columns;
+    for (int64_t v = 0; v < tile.vectors; ++v)
+      columns.push_back(weights(at, q, tile.first + v));
+    return columns;
+  }
 
-  /// Quad `q` of a row, s8, once for each lane.
-  Value quad(Value row, const Unit &unit, int64_t q) {
-    Value column =
-        plus(e.mul(unit.number, e.index(FormatRecord::unitColumns)), 4 * q);
+  /// Quad `q` of a step of a row, s8, once for each lane.
+  Value quad(Value row, const Step &at, int64_t q) {
     Value bytes =
         vector::LoadOp::create(b, loc, VectorType::get({4}, b.getI8Type()), a,
-                               ValueRange{row, column});
+                               ValueRange{row, plus(at.column, 4 * q)});
     Value word = cast(VectorType::get({1}, b.getI32Type()), bytes);
     Value all = e.splat(vector::ExtractOp::create(b, loc, word, 0));
     return cast(vectorOfBytes(), all);
+  }
+
+  /// `body(sum, columns, row)` for each quad of a unit, row and vector.
+  void eachQuad(
+      const Tile &tile, const Unit &unit, Emitter::Values &sums,
+      llvm::function_ref<void(Value &sum, Value columns, Value row)> body) {
+    for (int64_t i = 0; i < 2 * steps; ++i) {
+      Step at = stepOf(unit, i / 2);
+      Emitter::Values columns = weights(tile, at, i % 2);
+      for (int64_t r = 0; r < tile.rows; ++r) {
+        Value x = quad(rowOf(tile, r), at, i % 2);
+        for (int64_t v = 0; v < tile.vectors; ++v)
+          body(sums[r * tile.vectors + v], columns[v], x);
+      }
+    }
   }
 
   /// A vector of scales or minima of the panel, at byte `offset` plus that of
@@ -135,18 +167,9 @@ struct Product {
   //===--------------------------------------------------------------------===//
 
   void addDotBytes(const Tile &tile, const Unit &unit, Emitter::Values &sums) {
-    for (int64_t q = 0; q < quads; ++q) {
-      Emitter::Values columns;
-      for (int64_t v = 0; v < tile.vectors; ++v)
-        columns.push_back(weights(unit, q, tile.first + v));
-      for (int64_t r = 0; r < tile.rows; ++r) {
-        Value x = quad(rowOf(tile, r), unit, q);
-        for (int64_t v = 0; v < tile.vectors; ++v) {
-          Value &sum = sums[r * tile.vectors + v];
-          sum = kernel::DotBytesOp::create(b, loc, sum, columns[v], x);
-        }
-      }
-    }
+    eachQuad(tile, unit, sums, [&](Value &sum, Value columns, Value row) {
+      sum = kernel::DotBytesOp::create(b, loc, sum, columns, row);
+    });
   }
 
   /// i16 sums of a unit: at most 16 products of 15 and 128, so that nothing
@@ -154,20 +177,10 @@ struct Product {
   void addNibbles(const Tile &tile, const Unit &unit, Emitter::Values &sums) {
     auto words = VectorType::get({2 * e.lanes()}, b.getI16Type());
     Emitter::Values pairs(sums.size());
-    for (int64_t q = 0; q < quads; ++q) {
-      Emitter::Values columns;
-      for (int64_t v = 0; v < tile.vectors; ++v)
-        columns.push_back(weights(unit, q, tile.first + v));
-      for (int64_t r = 0; r < tile.rows; ++r) {
-        Value x = quad(rowOf(tile, r), unit, q);
-        for (int64_t v = 0; v < tile.vectors; ++v) {
-          Value &pair = pairs[r * tile.vectors + v];
-          Value two =
-              kernel::MultiplyAddOp::create(b, loc, words, columns[v], x);
-          pair = pair ? e.add(pair, two) : two;
-        }
-      }
-    }
+    eachQuad(tile, unit, pairs, [&](Value &pair, Value columns, Value row) {
+      Value two = kernel::MultiplyAddOp::create(b, loc, words, columns, row);
+      pair = pair ? e.add(pair, two) : two;
+    });
     Value ones = splatOf(words, 1);
     for (auto [sum, pair] : llvm::zip_equal(sums, pairs))
       sum = e.add(sum, kernel::MultiplyAddOp::create(
@@ -177,35 +190,45 @@ struct Product {
   /// Bytes as i16, even and odd ones apart; those of the row in the upper
   /// halves, so that sums are 256 times too large: at most 2^29.
   void addWords(const Tile &tile, const Unit &unit, Emitter::Values &sums) {
-    auto words = VectorType::get({2 * e.lanes()}, b.getI16Type());
     VectorType longs = e.vectorOf(b.getI32Type());
-    Value eight = splatOf(words, 8), low = splatOf(words, 0xff),
-          high = splatOf(words, -256);
-    Emitter::Values large(sums.size());
-    for (int64_t q = 0; q < quads; ++q) {
-      Emitter::Values even, odd;
-      for (int64_t v = 0; v < tile.vectors; ++v) {
-        Value u = cast(words, weights(unit, q, tile.first + v));
-        even.push_back(arith::AndIOp::create(b, loc, u, low));
-        odd.push_back(arith::ShRUIOp::create(b, loc, u, eight));
-      }
-      for (int64_t r = 0; r < tile.rows; ++r) {
-        Value x = cast(words, quad(rowOf(tile, r), unit, q));
-        Value evenX = arith::ShLIOp::create(b, loc, x, eight);
-        Value oddX = arith::AndIOp::create(b, loc, x, high);
-        for (int64_t v = 0; v < tile.vectors; ++v) {
-          Value &sum = large[r * tile.vectors + v];
-          Value two =
-              kernel::MultiplyAddOp::create(b, loc, longs, even[v], evenX);
-          sum = sum ? e.add(sum, two) : two;
-          sum = e.add(
-              sum, kernel::MultiplyAddOp::create(b, loc, longs, odd[v], oddX));
-        }
-      }
-    }
+    Step first = stepOf(unit, 0), second = stepOf(unit, 1);
+    Value stride = e.sub(second.bytes, first.bytes);
+    Emitter::Values large(sums.size(), splatOf(longs, 0));
+    large = e.loop(e.index(0), e.index(steps), 1, large,
+                   [&](Value i, ValueRange carried) {
+                     Emitter::Values inner(carried);
+                     Step at{e.add(first.bytes, e.mul(i, stride)),
+                             e.add(first.column, e.mul(i, e.index(step)))};
+                     for (int64_t q = 0; q < 2; ++q)
+                       addQuadOfWords(tile, at, q, inner);
+                     return inner;
+                   });
     Value back = splatOf(longs, 8);
     for (auto [sum, scaled] : llvm::zip_equal(sums, large))
       sum = e.add(sum, arith::ShRSIOp::create(b, loc, scaled, back));
+  }
+
+  void addQuadOfWords(const Tile &tile, const Step &at, int64_t q,
+                      Emitter::Values &sums) {
+    auto words = VectorType::get({2 * e.lanes()}, b.getI16Type());
+    VectorType longs = e.vectorOf(b.getI32Type());
+    Value eight = splatOf(words, 8);
+    Emitter::Values even, odd;
+    for (Value column : weights(tile, at, q)) {
+      Value u = cast(words, column);
+      even.push_back(arith::AndIOp::create(b, loc, u, splatOf(words, 0xff)));
+      odd.push_back(arith::ShRUIOp::create(b, loc, u, eight));
+    }
+    for (int64_t r = 0; r < tile.rows; ++r) {
+      Value x = cast(words, quad(rowOf(tile, r), at, q));
+      Value evenX = arith::ShLIOp::create(b, loc, x, eight);
+      Value oddX = arith::AndIOp::create(b, loc, x, splatOf(words, -256));
+      for (int64_t v = 0; v < tile.vectors; ++v) {
+        Value &sum = sums[r * tile.vectors + v];
+        for (auto [u, s] : {std::pair(even[v], evenX), {odd[v], oddX}})
+          sum = e.add(sum, kernel::MultiplyAddOp::create(b, loc, longs, u, s));
+      }
+    }
   }
 
   //===--------------------------------------------------------------------===//
@@ -283,31 +306,32 @@ struct Product {
     return rowScale ? times(sum, rowScale) : sum;
   }
 
-  /// Adds a unit of floats.
-  void addFloats(const Tile &tile, const Unit &unit, Emitter::Values &totals) {
+  /// Adds `count` columns of a chunk at byte `bytes`, the row's from `column`
+  /// on, all floats.
+  void addFloatColumns(const Tile &tile, Value bytes, Value column,
+                       int64_t count, ArrayRef<Value> scale,
+                       ArrayRef<Value> minima, Emitter::Values &totals) {
     VectorType longs = e.vectorOf(b.getI32Type());
-    Emitter::Values scale, minima;
-    for (int64_t v = tile.first; v < tile.first + tile.vectors; ++v) {
-      scale.push_back(
-          unit.scales ? scaleVector(unit.scales, v, format.type(b.getContext()))
-                      : trailer(1, v));
-      if (unit.minima)
-        minima.push_back(minimum(unit, v));
-    }
-    Value base = e.mul(unit.number, e.index(FormatRecord::unitColumns));
-    for (int64_t c = 0; c < unit.count; ++c) {
+    Emitter::Values words;
+    for (int64_t v = tile.first; v < tile.first + tile.vectors; ++v)
+      words.push_back(cast(
+          longs,
+          vector::LoadOp::create(b, loc, vectorOfBytes(), w,
+                                 ValueRange{plus(bytes, v * 4 * e.lanes())})));
+    for (int64_t c = 0; c < count; ++c) {
+      Value shift = splatOf(longs, c % 4 * 8 + c / 4 * 4);
+      Value mask = splatOf(longs, (1 << format.bits) - 1);
       Emitter::Values columns;
       for (int64_t v = 0; v < tile.vectors; ++v) {
-        Value u = cast(longs, weights(unit, c / 4, tile.first + v));
-        u = arith::ShRUIOp::create(b, loc, u, splatOf(longs, c % 4 * 8));
-        u = arith::AndIOp::create(b, loc, u, splatOf(longs, 255));
+        Value u = arith::ShRUIOp::create(b, loc, words[v], shift);
+        u = arith::AndIOp::create(b, loc, u, mask);
         if (format.zeroPoint())
           u = e.sub(u, splatOf(longs, format.zeroPoint()));
-        columns.push_back(unit.minima ? e.fma(real(u), scale[v], minima[v])
-                                      : times(real(u), scale[v]));
+        columns.push_back(minima.empty() ? times(real(u), scale[v])
+                                         : e.fma(real(u), scale[v], minima[v]));
       }
       for (int64_t r = 0; r < tile.rows; ++r) {
-        Value x = e.load(a, {rowOf(tile, r), plus(base, c)});
+        Value x = e.load(a, {rowOf(tile, r), plus(column, c)});
         Value all = e.splat(e.extend(x));
         for (int64_t v = 0; v < tile.vectors; ++v) {
           Value &total = totals[r * tile.vectors + v];
@@ -317,6 +341,35 @@ struct Product {
     }
   }
 
+  /// Adds a unit of floats, chunk by chunk.
+  void addFloats(const Tile &tile, const Unit &unit, Emitter::Values &totals) {
+    Emitter::Values scale, minima;
+    for (int64_t v = tile.first; v < tile.first + tile.vectors; ++v) {
+      scale.push_back(
+          unit.scales ? scaleVector(unit.scales, v, format.type(b.getContext()))
+                      : trailer(1, v));
+      if (unit.minima)
+        minima.push_back(minimum(unit, v));
+    }
+    int64_t perChunk = format.chunkColumns(), whole = unit.count / perChunk;
+    Value column = e.mul(unit.number, e.index(FormatRecord::unitColumns));
+    auto chunk = [&](Value c, int64_t count, Emitter::Values &sums) {
+      addFloatColumns(
+          tile, e.add(unit.bytes, e.mul(c, e.index(FormatRecord::chunkBytes))),
+          e.add(column, e.mul(c, e.index(perChunk))), count, scale, minima,
+          sums);
+    };
+    if (whole)
+      totals = e.loop(e.index(0), e.index(whole), 1, totals,
+                      [&](Value c, ValueRange carried) {
+                        Emitter::Values inner(carried);
+                        chunk(c, perChunk, inner);
+                        return inner;
+                      });
+    if (unit.count % perChunk)
+      chunk(e.index(whole), unit.count % perChunk, totals);
+  }
+
   void addUnit(const Tile &tile, const Unit &unit, Emitter::Values &totals) {
     if (activation)
       addIntegers(tile, unit, totals);
@@ -324,18 +377,26 @@ struct Product {
       addFloats(tile, unit, totals);
   }
 
-  /// Unit `u` of a block, where the panel's byte `bytes` and the row's unit
-  /// `number` begin.
-  Unit unitOf(Value bytes, Value number, int64_t u, int64_t count) {
-    Unit unit{
-        plus(bytes, u * format.unitBytes()), plus(number, u), {}, {}, count};
+  /// The unit `number` of a row, of `count` columns.
+  Unit unitOf(Value number, int64_t count) {
+    int64_t inBlock = format.blockColumns() / FormatRecord::unitColumns;
+    Value block =
+        e.mul(e.div(number, e.index(inBlock)), e.index(format.blockBytes()));
+    Value inside = e.rem(number, e.index(inBlock));
+    Unit unit{e.add(block, e.mul(inside, e.index(format.unitBytes()))),
+              number,
+              {},
+              {},
+              count};
     if (!format.group)
       return unit;
-    int64_t group = u * FormatRecord::unitColumns / format.group;
-    int64_t offset = group * FormatRecord::panelRows * format.scaleBytes;
-    unit.scales = plus(bytes, format.scalesOffset() + offset);
+    int64_t inGroup = format.group / FormatRecord::unitColumns;
+    Value scales = e.add(
+        block, e.mul(e.div(inside, e.index(inGroup)),
+                     e.index(FormatRecord::panelRows * format.scaleBytes)));
+    unit.scales = plus(scales, format.scalesOffset());
     if (format.hasMinimum)
-      unit.minima = plus(bytes, format.minimaOffset() + offset);
+      unit.minima = plus(scales, format.minimaOffset());
     return unit;
   }
 
@@ -366,32 +427,21 @@ struct Product {
     }
   }
 
-  /// Sums over k, block by block.
+  /// Sums over k, unit by unit. Rows of integers are padded to whole units.
   Emitter::Values sumOf(const Tile &tile) {
-    int64_t inBlock = format.blockColumns() / FormatRecord::unitColumns;
-    int64_t whole = k / format.blockColumns();
+    int64_t width = FormatRecord::unitColumns, whole = k / width;
     Value zero =
         sumsAllOfK() ? splatOf(e.vectorOf(b.getI32Type()), 0) : e.zeros();
     Emitter::Values totals(tile.rows * tile.vectors, zero);
     if (whole)
-      totals = e.loop(
-          e.index(0), e.index(whole), 1, totals,
-          [&](Value block, ValueRange carried) {
-            Emitter::Values inner(carried);
-            Value bytes = e.mul(block, e.index(format.blockBytes()));
-            Value number = e.mul(block, e.index(inBlock));
-            for (int64_t u = 0; u < inBlock; ++u)
-              addUnit(tile, unitOf(bytes, number, u, FormatRecord::unitColumns),
-                      inner);
-            return inner;
-          });
-    int64_t left = k - whole * format.blockColumns();
-    for (int64_t u = 0; left > 0; ++u, left -= FormatRecord::unitColumns)
-      addUnit(tile,
-              unitOf(e.index(whole * format.blockBytes()),
-                     e.index(whole * inBlock), u,
-                     std::min(left, FormatRecord::unitColumns)),
-              totals);
+      totals = e.loop(e.index(0), e.index(whole), 1, totals,
+                      [&](Value number, ValueRange carried) {
+                        Emitter::Values inner(carried);
+                        addUnit(tile, unitOf(number, width), inner);
+                        return inner;
+                      });
+    if (k % width)
+      addUnit(tile, unitOf(e.index(whole), k % width), totals);
     return totals;
   }
 

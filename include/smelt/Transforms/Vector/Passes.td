@@ -167,6 +167,30 @@ def ExpandConversions : Pass<"smelt-expand-conversions"> {
   let dependentDialects = ["mlir::arith::ArithDialect"];
 }
 
+def ExpandDots : Pass<"smelt-expand-dots"> {
+  let summary = "Products of neighbours by plain arithmetic";
+  let description = [{
+    `kernel.dot_bytes` and `kernel.multiply_add` stand for instructions; they
+    become shifts, products and sums with the same results, so that code made for
+    one processor runs on any.
+
+    ```mlir
+    func.func @f(%x: vector<8xi16>, %y: vector<8xi16>) -> vector<4xi32> {
+      %r = kernel.multiply_add %x, %y : vector<8xi16> -> vector<4xi32>
+      return %r : vector<4xi32>
+    }
+    // =>
+    %x2 = vector.bitcast %x : vector<8xi16> to vector<4xi32>
+    ...
+    %p = arith.muli %x_low, %y_low : vector<4xi32>
+    %q = arith.muli %x_high, %y_high : vector<4xi32>
+    %r = arith.addi %p, %q : vector<4xi32>
+    ```
+  }];
+  let dependentDialects = ["mlir::arith::ArithDialect",
+                           "mlir::vector::VectorDialect"];
+}
+
 def LowerMasks : Pass<"smelt-lower-masks"> {
   let summary = "Access 16-bit floats under a mask as integers";
   let description = [{

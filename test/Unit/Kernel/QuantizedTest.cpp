@@ -1,0 +1,347 @@
+//===- QuantizedTest.cpp - Quantised products against sums of doubles -----===//
+//
+// Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Every format of weights is multiplied with every kind of rows, by the code of
+// every target: tiles, masks and instructions of wider processors are executed
+// with their vectors split and their products spelled out. Results are compared
+// with sums of doubles over what the bytes stand for, and bit for bit between
+// targets that have the same floats.
+//
+//===----------------------------------------------------------------------===//
+#include "Quantize.h"
+#include "Vector/Jit.h"
+
+#include "smelt/Dialect/LLM/IR/Formats.h"
+#include "smelt/Target/CPU/Targets.h"
+
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/MLIRContext.h"
+
+#include <cmath>
+#include <cstring>
+#include <gtest/gtest.h>
+#include <map>
+#include <random>
+
+using namespace smelt;
+using namespace smelt::test;
+using llm::ActivationRecord;
+using llm::FormatRecord;
+
+namespace {
+
+constexpr int64_t rowCount = 13; // 6 + 6 + 1, and alone: 13 times 1
+constexpr int64_t width = FormatRecord::unitColumns;
+const int64_t depths[] = {1, 31, 32, 33, 63, 64, 65, 127, 129, 255, 300};
+const llvm::StringLiteral kinds[] = {"", "int8_g32", "int8_token"};
+
+unsigned freshSeed() {
+  static std::random_device device;
+  return device();
+}
+
+Element scaleElement(const FormatRecord &format) {
+  mlir::MLIRContext context;
+  mlir::Type type = format.type(&context);
+  return type.isF32()   ? Element::F32
+         : type.isF16() ? Element::F16
+                        : Element::BF16;
+}
+
+/// A panel of weights, and the values that it stands for.
+struct Panel {
+  int64_t n, k;
+  std::vector<uint8_t> bytes;
+  std::vector<float> values; // [n][k]
+};
+
+/// Random weights; `isExtreme`: of elements that are all least or all largest.
+Panel makePanel(const FormatRecord &format, int64_t n, int64_t k,
+                bool isExtreme, std::mt19937 &random) {
+  std::normal_distribution<float> normal;
+  std::vector<float> weights(n * k);
+  for (float &weight : weights)
+    weight = normal(random);
+  std::vector<uint32_t> bits(weights.size());
+  std::memcpy(bits.data(), weights.data(), 4 * bits.size());
+  Panel panel{n, k, std::vector<uint8_t>(format.panelBytes(k)),
+              std::vector<float>(n * k)};
+  std::string error;
+  Element scale = scaleElement(format);
+  EXPECT_TRUE(quantizePanel(format, scale, {bits.data(), k, 0, n, k},
+                            panel.bytes.data(), error))
+      << error;
+  if (isExtreme)
+    for (int64_t block = 0; block < format.blockCount(k); ++block)
+      for (int64_t i = 0; i < format.scalesOffset(); ++i)
+        panel.bytes[block * format.blockBytes() + i] = random() % 2 ? 255 : 0;
+  dequantizePanel(format, scale, panel.bytes.data(), n, k, panel.values.data());
+  for (int64_t j = 0; j < n; ++j) {
+    double sum = 0;
+    for (int64_t i = 0; i < k; ++i)
+      sum += panel.values[j * k + i];
+    float stored = static_cast<float>(sum);
+    std::memcpy(panel.bytes.data() + format.trailerOffset(k) + 4 * j, &stored,
+                4);
+  }
+  return panel;
+}
+
+/// Rows of integers as kernel.quantize yields them, and what they stand for.
+struct Rows {
+  std::vector<int8_t> q;
+  std::vector<float> scales;
+  std::vector<int32_t> sums;
+  std::vector<double> values, magnitudes; // [rows][k]
+};
+
+/// The definition of #llm.activation.
+void quantizeGroup(const ActivationRecord &kind, const float *x, int64_t count,
+                   int8_t *q, float &scale, int32_t &zero) {
+  float least = 0, most = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    least = std::min(least, x[i]);
+    most = std::max(most, x[i]);
+  }
+  float range = kind.hasZeroPoint ? most - least : std::max(-least, most);
+  float steps = kind.hasZeroPoint ? 255 : 127;
+  bool isSmall = range < 0x1p-100f;
+  float inverse = isSmall ? 0 : steps / range;
+  scale = isSmall ? 0 : range / steps;
+  zero = kind.hasZeroPoint ? -128 - std::lrint(least * inverse) : 0;
+  for (int64_t i = 0; i < count; ++i)
+    q[i] = std::min<int64_t>(std::lrint(x[i] * inverse) + zero, 127);
+}
+
+Rows quantizeRows(const ActivationRecord &kind, const std::vector<float> &x,
+                  int64_t k) {
+  int64_t units = (k + width - 1) / width, padded = units * width;
+  int64_t scaleCount = kind.group ? units : 2;
+  Rows rows;
+  rows.q.resize(rowCount * padded);
+  rows.sums.resize(rowCount * units);
+  rows.scales.resize(rowCount * scaleCount);
+  rows.values.resize(rowCount * k);
+  rows.magnitudes.resize(rowCount * k);
+  int64_t group = kind.group ? kind.group : k;
+  for (int64_t m = 0; m < rowCount; ++m)
+    for (int64_t begin = 0; begin < k; begin += group) {
+      int8_t *q = rows.q.data() + m * padded;
+      float scale;
+      int32_t zero;
+      int64_t end = std::min(begin + group, k);
+      quantizeGroup(kind, x.data() + m * k + begin, end - begin, q + begin,
+                    scale, zero);
+      rows.scales[m * scaleCount + begin / group] = scale;
+      if (kind.hasZeroPoint)
+        rows.scales[m * 2 + 1] = -(scale * zero);
+      for (int64_t i = begin; i < end; ++i) {
+        rows.sums[m * units + i / width] += q[i];
+        rows.values[m * k + i] = double(q[i] - zero) * scale;
+        rows.magnitudes[m * k + i] =
+            (std::abs(q[i]) + std::abs(zero)) * double(scale);
+      }
+    }
+  return rows;
+}
+
+/// Functions @quantize and @matmul of one target.
+std::string makeIR(llvm::StringRef target, const FormatRecord &format,
+                   llvm::StringRef kind, int64_t n, int64_t k) {
+  int64_t units = (k + width - 1) / width;
+  auto text = [](int64_t value) { return std::to_string(value); };
+  std::string x = "memref<?x" + text(k) + "xf32>",
+              q = "memref<?x" + text(units * width) + "xi8>",
+              s = "memref<?x" + text(kind == "int8_token" ? 2 : units) +
+                  "xf32>",
+              t = "memref<?x" + text(units) + "xi32>",
+              w = "memref<1x" + text(format.panelBytes(k)) + "xi8>",
+              y = "memref<?x" + text(n) + "xf32>";
+  std::string ir =
+      "module attributes {llm.target = \"" + target.str() + "\"} {\n";
+  std::string formatText = "format = #llm.format<" + format.name.str() + ">}";
+  if (kind.empty())
+    return ir + "func.func @matmul(%x: " + x + ", %w: " + w + ", %y: " + y +
+           ") attributes {llvm.emit_c_interface} {\n kernel.matmul ins(%x, "
+           "%w : " +
+           x + ", " + w + ") outs(%y : " + y + ") {" + formatText +
+           "\n return\n}\n}";
+  std::string activation = "activation = #llm.activation<" + kind.str() + ">";
+  return ir + "func.func @quantize(%x: " + x + ", %q: " + q + ", %s: " + s +
+         ", %t: " + t +
+         ") attributes {llvm.emit_c_interface} {\n kernel.quantize ins(%x : " +
+         x + ") outs(%q, %s, %t : " + q + ", " + s + ", " + t + ") {" +
+         activation + "}\n return\n}\nfunc.func @matmul(%q: " + q +
+         ", %w: " + w + ", %s: " + s + ", %t: " + t + ", %y: " + y +
+         ") attributes {llvm.emit_c_interface} {\n kernel.matmul ins(%q, %w "
+         ": " +
+         q + ", " + w + ") rows(%s, %t : " + s + ", " + t + ") outs(%y : " + y +
+         ") {" + activation + ", " + formatText + "\n return\n}\n}";
+}
+
+/// Targets whose instructions any processor of the tests has.
+bool isNative(llvm::StringRef target) {
+  return target == "avx2" || target == "generic";
+}
+
+std::string passesFor(llvm::StringRef target) {
+  std::string passes = "func.func(convert-kernel-to-vector),";
+  if (!isNative(target))
+    passes += "smelt-expand-dots,";
+  return passes + "smelt-expand-math,smelt-expand-conversions,canonicalize,"
+                  "cse,convert-vector-to-scf,convert-kernel-to-llvm";
+}
+
+struct Case {
+  const FormatRecord &format;
+  llvm::StringRef kind;
+  int64_t n, k;
+  bool isExtreme;
+};
+
+void runCase(const Case &c, std::mt19937 &random) {
+  const ActivationRecord *kind = llm::lookupActivationFormat(c.kind);
+  Panel panel = makePanel(c.format, c.n, c.k, c.isExtreme, random);
+  std::normal_distribution<float> normal(0.3f);
+  std::vector<float> x(rowCount * c.k);
+  for (float &value : x)
+    value = c.isExtreme ? (random() % 2 ? 1.0f : -1.0f) : normal(random);
+  Rows rows;
+  if (kind)
+    rows = quantizeRows(*kind, x, c.k);
+  int64_t units = (c.k + width - 1) / width, padded = units * width;
+  int64_t scaleCount = kind && !kind->group ? 2 : units;
+
+  std::vector<float> first;
+  for (const TargetRecord &target : targetRecords()) {
+    SCOPED_TRACE(target.name.str());
+    Jit jit(makeIR(target.name, c.format, c.kind, c.n, c.k),
+            passesFor(target.name));
+    ASSERT_TRUE(jit.isValid());
+    MemRef<uint8_t, 2> w =
+        makeMemRef(panel.bytes, 1, panel.bytes.size(), panel.bytes.size());
+    Rows own = rows;
+    if (kind) {
+      own.q.assign(rows.q.size(), 99);
+      own.sums.assign(rows.sums.size(), 99);
+      own.scales.assign(rows.scales.size(), 99);
+      auto in = makeMemRef(x, rowCount, c.k, c.k);
+      auto q = makeMemRef(own.q, rowCount, padded, padded);
+      auto s = makeMemRef(own.scales, rowCount, scaleCount, scaleCount);
+      auto t = makeMemRef(own.sums, rowCount, units, units);
+      jit.call("quantize", in, q, s, t);
+      ASSERT_EQ(own.q, rows.q);
+      ASSERT_EQ(own.sums, rows.sums);
+      ASSERT_EQ(own.scales, rows.scales);
+    }
+    /// Rows [begin, end) in one call.
+    auto multiply = [&](int64_t begin, int64_t end, std::vector<float> &y) {
+      auto out = makeMemRef(y, end - begin, c.n, c.n);
+      out.aligned += begin * c.n;
+      auto at = [&](auto memref) {
+        memref.aligned += begin * memref.strides[0];
+        memref.sizes[0] = end - begin;
+        return memref;
+      };
+      if (!kind) {
+        auto in = at(makeMemRef(x, rowCount, c.k, c.k));
+        return jit.call("matmul", in, w, out);
+      }
+      auto q = at(makeMemRef(own.q, rowCount, padded, padded));
+      auto s = at(makeMemRef(own.scales, rowCount, scaleCount, scaleCount));
+      auto t = at(makeMemRef(own.sums, rowCount, units, units));
+      jit.call("matmul", q, w, s, t, out);
+    };
+    std::vector<float> y(rowCount * c.n, NAN), alone(rowCount * c.n, NAN);
+    for (int64_t m = 0; m < rowCount; m += target.rowTile)
+      multiply(m, std::min(m + target.rowTile, rowCount), y);
+    for (int64_t m = 0; m < rowCount; ++m)
+      multiply(m, m + 1, alone);
+    ASSERT_EQ(std::memcmp(y.data(), alone.data(), 4 * y.size()), 0);
+
+    // Each step of a sum rounds it once, each factor of a term once.
+    double roundings = kind ? 2.0 * units + 6 : double(c.k) + 4;
+    for (int64_t m = 0; m < rowCount; ++m)
+      for (int64_t j = 0; j < c.n; ++j) {
+        double expected = 0, magnitude = 0, most = 0;
+        for (int64_t i = 0; i < c.k; ++i)
+          most = std::max<double>(most, std::fabs(panel.values[j * c.k + i]));
+        for (int64_t i = 0; i < c.k; ++i) {
+          double weight = panel.values[j * c.k + i];
+          double value = kind ? rows.values[m * c.k + i] : x[m * c.k + i];
+          expected += weight * value;
+          // A weight with a minimum is a sum of two terms.
+          double size =
+              std::fabs(weight) + (c.format.hasMinimum ? 2 * most : 0);
+          magnitude +=
+              size * (kind ? rows.magnitudes[m * c.k + i] : std::fabs(value));
+        }
+        double tolerance = roundings * 0x1p-24 * magnitude;
+        ASSERT_LE(std::fabs(y[m * c.n + j] - expected), tolerance)
+            << "row " << m << ", column " << j;
+      }
+    if (!target.hasFMA)
+      continue;
+    if (first.empty())
+      first = y;
+    ASSERT_EQ(std::memcmp(y.data(), first.data(), 4 * y.size()), 0)
+        << "differs from " << targetRecords()[0].name.str();
+  }
+}
+
+TEST(Quantized, ProductsOfAllFormats) {
+  unsigned seed = freshSeed();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  for (const FormatRecord &format : llm::formatRecords())
+    for (llvm::StringRef kind : kinds)
+      if (format.isInteger) {
+        Case c{format, kind, int64_t(1 + random() % FormatRecord::panelRows),
+               depths[random() % std::size(depths)], random() % 3 == 0};
+        SCOPED_TRACE(format.name.str() + " with '" + kind.str() + "', N = " +
+                     std::to_string(c.n) + ", K = " + std::to_string(c.k) +
+                     (c.isExtreme ? ", extremes" : ""));
+        runCase(c, random);
+        if (HasFatalFailure())
+          return;
+      }
+}
+
+/// What isn't finite, and rows of zeros.
+TEST(Quantized, RowsOfDoubtAndOfZeros) {
+  const int64_t k = 70, units = 3;
+  const FormatRecord &format = *llm::lookupFormat("int8_g32");
+  for (const ActivationRecord *kind :
+       {llm::lookupActivationFormat("int8_g32"),
+        llm::lookupActivationFormat("int8_token")}) {
+    Jit jit(makeIR("avx2", format, kind->name, 16, k), passesFor("avx2"));
+    ASSERT_TRUE(jit.isValid());
+    for (float odd : {NAN, -NAN, INFINITY, -INFINITY, 0.0f, 0x1p-110f}) {
+      SCOPED_TRACE(kind->name.str() + ", " + std::to_string(odd));
+      std::vector<float> x(k, std::isfinite(odd) ? odd : 1.0f);
+      x[k - 1] = odd;
+      std::vector<int8_t> q(units * width, 99);
+      std::vector<float> scales(kind->group ? units : 2, 99);
+      std::vector<int32_t> sums(units, 99);
+      auto in = makeMemRef(x, 1, k, k);
+      auto a = makeMemRef(q, 1, units * width, units * width);
+      auto s = makeMemRef(scales, 1, scales.size(), scales.size());
+      auto t = makeMemRef(sums, 1, units, units);
+      jit.call("quantize", in, a, s, t);
+      float scale = scales[kind->group ? units - 1 : 0];
+      if (std::isfinite(odd)) {
+        EXPECT_EQ(scale, 0.0f);
+        EXPECT_EQ(q[0], kind->hasZeroPoint ? -128 : 0);
+        EXPECT_EQ(q[units * width - 1], 0);
+      } else {
+        EXPECT_FALSE(std::isfinite(scale));
+      }
+    }
+  }
+}
+
+} // namespace
