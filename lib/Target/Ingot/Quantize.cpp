@@ -15,6 +15,9 @@
 // where it has none: computed in double and rounded once, this is the product
 // in f32. So formats differ in how scales are found and in numbers.
 //
+// Loops over elements are written so that a compiler turns them into vector
+// code, which divides and rounds as scalar code does.
+//
 //===----------------------------------------------------------------------===//
 #include "Quantize.h"
 
@@ -34,108 +37,101 @@ namespace {
 struct Affine {
   float scale = 0, minimum = 0;
 
-  bool isFinite() const {
-    return std::isfinite(scale) && std::isfinite(minimum);
+  double operator()(double q) const { return q * scale + minimum; }
+};
+
+/// The values of q.
+struct Levels {
+  int32_t zeroPoint, low, high;
+
+  explicit Levels(const FormatRecord &record)
+      : zeroPoint(record.zeroPoint()), low(-zeroPoint),
+        high((1 << record.bits) - 1 - zeroPoint) {
+    if (record.bits == 8 && !record.hasMinimum)
+      low = -high;
   }
 };
 
-/// Where the parts of a panel are, in bytes from its start.
-class PanelMap {
-public:
-  PanelMap(const FormatRecord &record, int64_t columns)
-      : record(record),
-        runsPerBlock(record.group ? record.groupsPerBlock() : 1),
-        runCount(record.blockCount(columns) * runsPerBlock),
-        runColumns(record.group ? record.group : record.unitColumns),
-        trailer(record.trailerOffset(columns)) {}
+/// Where the parts of a run are, in bytes from the start of its panel: those of
+/// row 0. The words of rows are 4 apart, scales and minima `scaleBytes`.
+struct RunPlace {
+  int64_t elements, scales, minima;
 
-  /// The first word of a row of a run.
-  int64_t elements(int64_t run, int64_t row) const {
-    return block(run) +
-           run % runsPerBlock * runColumns * record.panelRows * record.bits /
-               8 +
-           4 * row;
+  RunPlace(const FormatRecord &record, int64_t columns, int64_t run) {
+    int64_t runsPerBlock = record.group ? record.groupsPerBlock() : 1;
+    int64_t block = run / runsPerBlock * record.blockBytes();
+    int64_t inside = run % runsPerBlock;
+    int64_t entry = inside * record.panelRows * record.scaleBytes;
+    elements = block + inside * (record.scalesOffset() / runsPerBlock);
+    scales = record.group
+                 ? block + record.scalesOffset() + entry
+                 : record.trailerOffset(columns) + 4 * record.panelRows;
+    minima = block + record.minimaOffset() + entry;
   }
-  int64_t scale(int64_t run, int64_t row) const {
-    return record.group ? block(run) + record.scalesOffset() + entry(run, row)
-                        : trailer + 4 * (record.panelRows + row);
-  }
-  int64_t minimum(int64_t run, int64_t row) const {
-    return block(run) + record.minimaOffset() + entry(run, row);
-  }
-  int64_t sum(int64_t row) const { return trailer + 4 * row; }
+};
 
-private:
-  int64_t block(int64_t run) const {
-    return run / runsPerBlock * record.blockBytes();
-  }
-  int64_t entry(int64_t run, int64_t row) const {
-    return (run % runsPerBlock * record.panelRows + row) * record.scaleBytes;
-  }
-
-  const FormatRecord &record;
-  const int64_t runsPerBlock;
-
-public:
-  const int64_t runCount, runColumns;
-
-private:
-  const int64_t trailer;
+/// The smallest and the largest of some elements.
+struct Range {
+  float low, high;
+  bool isFinite; // all of them
 };
 } // namespace
+
+static int64_t columnsOfRun(const FormatRecord &record) {
+  return record.group ? record.group : record.unitColumns;
+}
 
 //===----------------------------------------------------------------------===//
 // Scales
 //===----------------------------------------------------------------------===//
 
-/// Bits of the largest magnitude. Those of finite floats are in the order of
-/// the floats, and infinities and NaNs come after them.
-static int32_t largestMagnitude(const uint32_t *x, int64_t count) {
-  int32_t largest = 0;
-  for (int64_t i = 0; i < count; ++i)
-    largest = std::max(largest, static_cast<int32_t>(x[i] & 0x7fffffff));
-  return largest;
-}
-
-/// Turns the bits of a float into an integer of the same order, and back.
-static int32_t ordered(int32_t bits) {
-  return bits ^ (bits >> 31 & 0x7fffffff);
-}
-
-static Affine rangeOf(const uint32_t *x, int64_t count) {
-  int32_t low = ordered(x[0]), high = low;
-  for (int64_t i = 0; i < count; ++i) {
-    int32_t key = ordered(x[i]);
-    low = std::min(low, key);
-    high = std::max(high, key);
-  }
-  float minimum = floatFromBits(ordered(low));
-  return {(floatFromBits(ordered(high)) - minimum) / 15, minimum};
-}
-
-/// The scale of some elements, as stored. Not finite if one of them isn't, or
-/// if it doesn't fit the type.
-static Affine affineOf(const FormatRecord &record, Element type,
-                       const uint32_t *x, int64_t count) {
-  if (count == 0)
-    return {};
-  Affine exact;
-  if (record.hasMinimum) {
-    exact = rangeOf(x, count);
-  } else {
-    uint32_t largest = largestMagnitude(x, count);
-    if (record.bits == 8) {
-      exact.scale = floatFromBits(largest) / 127;
-    } else {
-      // With so few levels the one without a mirror, -8, is worth using.
-      while ((*x & 0x7fffffff) != largest)
-        ++x;
-      exact.scale = floatFromBits(*x) / -8;
+static Range rangeOf(const uint32_t *x, int64_t count) {
+  constexpr int64_t width = 8;
+  float low[width], high[width], odd[width] = {};
+  std::fill_n(low, width, floatFromBits(x[0]));
+  std::fill_n(high, width, floatFromBits(x[0]));
+  auto include = [&](int64_t lane, float value) {
+    low[lane] = value < low[lane] ? value : low[lane];
+    high[lane] = value > high[lane] ? value : high[lane];
+    odd[lane] += value * 0; // NaN from an infinity or a NaN on
+  };
+  int64_t i = 0;
+  for (; i + width <= count; i += width)
+    for (int64_t lane = 0; lane < width; ++lane)
+      include(lane, floatFromBits(x[i + lane]));
+  for (; i < count; ++i)
+    include(i % width, floatFromBits(x[i]));
+  for (int64_t half = width / 2; half; half /= 2)
+    for (int64_t lane = 0; lane < half; ++lane) {
+      low[lane] = std::min(low[lane], low[lane + half]);
+      high[lane] = std::max(high[lane], high[lane + half]);
+      odd[lane] += odd[lane + half];
     }
-  }
+  return {low[0], high[0], odd[0] == 0};
+}
+
+/// The element of the largest magnitude; the first, if two are its mirrors.
+static float extremeOf(const uint32_t *x, Range range) {
+  if (range.high != -range.low)
+    return range.high > -range.low ? range.high : range.low;
+  while (std::abs(floatFromBits(*x)) != range.high)
+    ++x;
+  return floatFromBits(*x);
+}
+
+/// The scale, and the minimum if there is one, of elements x, as stored.
+static Affine affineOf(const FormatRecord &record, Levels levels, Element type,
+                       const uint32_t *x, Range range) {
+  Affine affine;
+  if (record.hasMinimum)
+    affine = {(range.high - range.low) / levels.high, range.low};
+  else if (levels.low == -levels.high)
+    affine.scale = std::max(range.high, -range.low) / levels.high;
+  else // so few levels that the one without a mirror is worth using
+    affine.scale = extremeOf(x, range) / levels.low;
   // The sums turn -0 into 0.
-  return {roundTo(type, exact.scale) + 0.0f,
-          roundTo(type, exact.minimum) + 0.0f};
+  return {roundTo(type, affine.scale) + 0.0f,
+          roundTo(type, affine.minimum) + 0.0f};
 }
 
 //===----------------------------------------------------------------------===//
@@ -143,70 +139,66 @@ static Affine affineOf(const FormatRecord &record, Element type,
 //===----------------------------------------------------------------------===//
 
 /// Elements to integers of a byte each.
-static void quantizeRun(const FormatRecord &record, Affine affine,
-                        const uint32_t *x, int64_t count, uint8_t *u) {
-  float zero = record.zeroPoint();
-  float high = (1 << record.bits) - 1 - zero;
-  float low = record.bits == 8 && !record.hasMinimum ? -high : -zero;
+static void quantizeRun(Levels levels, Affine affine, const uint32_t *x,
+                        int64_t count, uint8_t *u) {
+  float low = levels.low, high = levels.high;
   float divisor =
       affine.scale == 0 ? std::numeric_limits<float>::infinity() : affine.scale;
-  // Added to a number below 2^22, this rounds it to an even-tied integer, which
-  // is then in the low bits; zero is even.
-  float magic = 0x1.8p23f + zero;
-  for (int64_t i = 0; i < count; ++i) {
+  // Added to a number below 2^22 this rounds it to an integer, which is then in
+  // the low bits. Ties go to even ones, and stay there: zero points are even.
+  float magic = 0x1.8p23f + levels.zeroPoint;
+  auto quantize = [&](int64_t i) {
     float q = (floatFromBits(x[i]) - affine.minimum) / divisor;
     q = q < low ? low : q;
     q = q > high ? high : q;
     u[i] = bitsOfFloat(q + magic);
-  }
-}
-
-static float dequantize(Affine affine, int32_t q) {
-  return static_cast<double>(q) * affine.scale + affine.minimum;
-}
-
-static double sumOfRun(const FormatRecord &record, Affine affine,
-                       const uint8_t *u, int64_t count) {
-  int32_t zero = record.zeroPoint();
-  double lanes[8] = {};
+  };
   int64_t i = 0;
-  for (; i + 8 <= count; i += 8)
-    for (int64_t l = 0; l < 8; ++l)
-      lanes[l] += dequantize(affine, u[i + l] - zero);
-  double sum = 0;
+  for (; i + FormatRecord::unitColumns <= count; i += FormatRecord::unitColumns)
+    for (int64_t j = 0; j < FormatRecord::unitColumns; ++j)
+      quantize(i + j);
   for (; i < count; ++i)
-    sum += dequantize(affine, u[i] - zero);
-  for (double lane : lanes)
-    sum += lane;
-  return sum;
+    quantize(i);
+}
+
+/// The sum of what a run's first `count` integers stand for; the others are
+/// zero points.
+static double sumOfRun(Levels levels, Affine affine, const uint8_t *u,
+                       int64_t columns, int64_t count) {
+  uint16_t sum = 0; // of up to 256 bytes
+  for (int64_t i = 0; i < columns; ++i)
+    sum += u[i];
+  int64_t q = sum - columns * levels.zeroPoint;
+  return static_cast<double>(q) * affine.scale +
+         static_cast<double>(count) * affine.minimum;
 }
 
 /// Word j of a chunk has byte i of columns 4 j + i, shifted by j * bits.
-static void storeRun(const FormatRecord &record, int64_t columns,
-                     const uint8_t *u, uint8_t *out) {
-  for (int64_t c = 0; c < columns; c += record.chunkColumns()) {
+template <int64_t bits>
+static void storeWords(int64_t columns, const uint8_t *u, uint8_t *out) {
+  for (int64_t c = 0; c < columns; c += 32 / bits) {
     uint32_t word = 0;
-    for (int64_t j = 0; j < 8 / record.bits; ++j) {
+    for (int64_t j = 0; j < 8 / bits; ++j) {
       uint32_t part;
       std::memcpy(&part, u + c + 4 * j, 4);
-      word |= part << j * record.bits;
+      word |= part << j * bits;
     }
     std::memcpy(out, &word, 4);
-    out += record.chunkBytes;
+    out += FormatRecord::chunkBytes;
   }
 }
 
-static void loadRun(const FormatRecord &record, int64_t columns,
-                    const uint8_t *from, uint8_t *u) {
-  uint32_t mask = 0x01010101u * ((1 << record.bits) - 1);
-  for (int64_t c = 0; c < columns; c += record.chunkColumns()) {
+template <int64_t bits>
+static void loadWords(int64_t columns, const uint8_t *from, uint8_t *u) {
+  constexpr uint32_t mask = 0x01010101u * ((1 << bits) - 1);
+  for (int64_t c = 0; c < columns; c += 32 / bits) {
     uint32_t word;
     std::memcpy(&word, from, 4);
-    for (int64_t j = 0; j < 8 / record.bits; ++j) {
-      uint32_t part = word >> j * record.bits & mask;
+    for (int64_t j = 0; j < 8 / bits; ++j) {
+      uint32_t part = word >> j * bits & mask;
       std::memcpy(u + c + 4 * j, &part, 4);
     }
-    from += record.chunkBytes;
+    from += FormatRecord::chunkBytes;
   }
 }
 
@@ -228,54 +220,81 @@ static std::string describe(Element type, const PanelRows &rows, int64_t r,
   const uint32_t *odd = std::find_if(x, x + count, [](uint32_t bits) {
     return !std::isfinite(floatFromBits(bits));
   });
-  if (odd != x + count)
+  if (odd != x + count) {
     stream << " " << column + (odd - x) << ": expected a finite element, got "
            << ::llvm::format("%g", floatFromBits(*odd));
-  else
+  } else {
+    Range range = rangeOf(x, count);
     stream << "s " << column << " to " << column + count - 1
            << ": expected elements whose scale fits " << nameOf(type)
            << ", got some of magnitude "
-           << ::llvm::format("%g", floatFromBits(largestMagnitude(x, count)))
+           << ::llvm::format("%g", std::max(range.high, -range.low))
            << "; choose a format with scales of a wider range, or of floats";
+  }
   return message;
+}
+
+/// Finds what serves the `count` elements from `column` of each row. Steps that
+/// wait for one another are apart, so that those of many rows overlap.
+static bool findAffines(const FormatRecord &record, Element type,
+                        const PanelRows &rows, int64_t column, int64_t count,
+                        Affine *affines, std::string &error) {
+  if (count == 0) {
+    std::fill_n(affines, FormatRecord::panelRows, Affine());
+    return true;
+  }
+  Levels levels(record);
+  Range ranges[FormatRecord::panelRows];
+  const uint32_t *x = rows.data + column;
+  for (int64_t r = 0; r < rows.count; ++r)
+    ranges[r] = rangeOf(x + r * rows.stride, count);
+  for (int64_t r = 0; r < rows.count; ++r)
+    if (ranges[r].isFinite)
+      affines[r] =
+          affineOf(record, levels, type, x + r * rows.stride, ranges[r]);
+  for (int64_t r = 0; r < rows.count; ++r)
+    if (!ranges[r].isFinite ||
+        !std::isfinite(static_cast<float>(affines[r](levels.low))) ||
+        !std::isfinite(static_cast<float>(affines[r](levels.high)))) {
+      error = describe(type, rows, r, column, count);
+      return false;
+    }
+  return true;
 }
 
 bool smelt::quantizePanel(const FormatRecord &record, Element scaleType,
                           const PanelRows &rows, uint8_t *panel,
                           std::string &error) {
-  PanelMap map(record, rows.columns);
-  Affine shared[FormatRecord::panelRows] = {};
+  Levels levels(record);
+  Affine affines[FormatRecord::panelRows] = {};
   double sums[FormatRecord::panelRows] = {};
-  auto find = [&](int64_t r, int64_t column, int64_t count, Affine &affine) {
-    affine = affineOf(record, scaleType, rows.data + r * rows.stride + column,
-                      count);
-    if (!affine.isFinite())
-      error = describe(scaleType, rows, r, column, count);
-    return affine.isFinite();
-  };
-  if (!record.group)
-    for (int64_t r = 0; r < rows.count; ++r)
-      if (!find(r, 0, rows.columns, shared[r]))
-        return false;
+  if (!record.group &&
+      !findAffines(record, scaleType, rows, 0, rows.columns, affines, error))
+    return false;
 
-  ::llvm::SmallVector<uint8_t, 256> u(map.runColumns);
-  for (int64_t run = 0; run < map.runCount; ++run) {
-    int64_t column = run * map.runColumns;
-    int64_t inside =
-        std::clamp<int64_t>(rows.columns - column, 0, map.runColumns);
+  int64_t runColumns = columnsOfRun(record);
+  int64_t runCount =
+      record.blockCount(rows.columns) * record.blockColumns() / runColumns;
+  auto storeRun = record.bits == 8 ? storeWords<8> : storeWords<4>;
+  ::llvm::SmallVector<uint8_t, 256> u(runColumns);
+  for (int64_t run = 0; run < runCount; ++run) {
+    RunPlace place(record, rows.columns, run);
+    int64_t column = run * runColumns;
+    int64_t inside = std::clamp<int64_t>(rows.columns - column, 0, runColumns);
+    if (record.group &&
+        !findAffines(record, scaleType, rows, column, inside, affines, error))
+      return false;
     for (int64_t r = 0; r < record.panelRows; ++r) {
       int64_t count = r < rows.count ? inside : 0;
-      Affine affine = shared[r];
-      if (record.group && !find(r, column, count, affine))
-        return false;
-      quantizeRun(record, affine, rows.data + r * rows.stride + column, count,
-                  u.data());
-      std::fill(u.begin() + count, u.end(), record.zeroPoint());
-      storeRun(record, map.runColumns, u.data(), panel + map.elements(run, r));
-      sums[r] += sumOfRun(record, affine, u.data(), count);
-      storeFloat(scaleType, affine.scale, panel + map.scale(run, r));
+      quantizeRun(levels, affines[r], rows.data + r * rows.stride + column,
+                  count, u.data());
+      std::fill(u.begin() + count, u.end(), levels.zeroPoint);
+      storeRun(runColumns, u.data(), panel + place.elements + 4 * r);
+      int64_t entry = r * record.scaleBytes;
+      storeFloat(scaleType, affines[r].scale, panel + place.scales + entry);
       if (record.hasMinimum)
-        storeFloat(scaleType, affine.minimum, panel + map.minimum(run, r));
+        storeFloat(scaleType, affines[r].minimum, panel + place.minima + entry);
+      sums[r] += sumOfRun(levels, affines[r], u.data(), runColumns, count);
     }
   }
   for (int64_t r = 0; r < record.panelRows; ++r) {
@@ -286,7 +305,8 @@ bool smelt::quantizePanel(const FormatRecord &record, Element scaleType,
               "format of floats";
       return false;
     }
-    storeFloat(Element::F32, sum, panel + map.sum(r));
+    storeFloat(Element::F32, sum,
+               panel + record.trailerOffset(rows.columns) + 4 * r);
   }
   return true;
 }
@@ -294,18 +314,23 @@ bool smelt::quantizePanel(const FormatRecord &record, Element scaleType,
 void smelt::dequantizePanel(const FormatRecord &record, Element scaleType,
                             const uint8_t *panel, int64_t rowCount,
                             int64_t columns, float *values) {
-  PanelMap map(record, columns);
-  int32_t zero = record.zeroPoint();
-  ::llvm::SmallVector<uint8_t, 256> u(map.runColumns);
-  for (int64_t run = 0; run * map.runColumns < columns; ++run)
+  Levels levels(record);
+  int64_t runColumns = columnsOfRun(record);
+  auto loadRun = record.bits == 8 ? loadWords<8> : loadWords<4>;
+  ::llvm::SmallVector<uint8_t, 256> u(runColumns);
+  for (int64_t run = 0; run * runColumns < columns; ++run) {
+    RunPlace place(record, columns, run);
+    int64_t column = run * runColumns;
+    int64_t count = std::min(runColumns, columns - column);
     for (int64_t r = 0; r < rowCount; ++r) {
-      loadRun(record, map.runColumns, panel + map.elements(run, r), u.data());
-      Affine affine = {loadFloat(scaleType, panel + map.scale(run, r)), 0};
+      loadRun(runColumns, panel + place.elements + 4 * r, u.data());
+      int64_t entry = r * record.scaleBytes;
+      Affine affine = {loadFloat(scaleType, panel + place.scales + entry)};
       if (record.hasMinimum)
-        affine.minimum = loadFloat(scaleType, panel + map.minimum(run, r));
-      int64_t column = run * map.runColumns;
-      int64_t count = std::min(map.runColumns, columns - column);
+        affine.minimum = loadFloat(scaleType, panel + place.minima + entry);
+      float *to = values + r * columns + column;
       for (int64_t i = 0; i < count; ++i)
-        values[r * columns + column + i] = dequantize(affine, u[i] - zero);
+        to[i] = affine(u[i] - levels.zeroPoint);
     }
+  }
 }

@@ -7,8 +7,7 @@
 //
 // Which integer an element x becomes; Formats.h says where it is stored and
 // what it stands for. All arithmetic is in f32, `stored` rounds to the type of
-// scales, `round` is to nearest even, and both sides of a tie of magnitudes
-// yield to the first:
+// scales, `round` is to nearest even; of equal magnitudes the first counts:
 //
 //   8 bits:        scale = stored(max |x| / 127)
 //                  u = 128 + clamp(round(x / scale), -127, 127)
@@ -18,7 +17,8 @@
 //                  u = clamp(round((x - minimum) / scale), 0, 15)
 //
 // Where a scale is 0, u stands for 0 or for the minimum. Neither is ever -0.
-// Elements outside the matrix have no say in a scale or a minimum.
+// Elements outside the matrix have no say in a scale or a minimum. A row's sum
+// is of q * scale + minimum, computed in double and rounded once.
 //
 //===----------------------------------------------------------------------===//
 #ifndef SMELT_LIB_TARGET_INGOT_QUANTIZE_H
@@ -38,7 +38,8 @@ struct PanelRows {
 
 /// Writes record.panelBytes(rows.columns) bytes to `panel`; `scaleType` is that
 /// of the record. False, and a message in `error` that names the row, if an
-/// element, a scale, a minimum or the sum of a row isn't finite.
+/// element isn't finite, or its scale, the values of the format or the sum of a
+/// row are too large.
 bool quantizePanel(const llm::FormatRecord &record, Element scaleType,
                    const PanelRows &rows, uint8_t *panel, std::string &error);
 
