@@ -5,9 +5,9 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===----------------------------------------------------------------------===//
-"""Usage: minilm.py INGOT GOLDENFOLDER
+"""Usage: minilm.py INGOT GOLDENFOLDER LEAST
 
-Every sentence's embedding has a cosine of at least 0.99999 with the golden's.
+Every sentence's embedding has a cosine of at least LEAST with the golden's.
 """
 import json
 import math
@@ -16,11 +16,9 @@ import sys
 import safetensors
 from smelt import smelt
 
-LEAST = 0.99999
-
 
 def main():
-    ingot, folder = sys.argv[1:]
+    ingot, folder, least = sys.argv[1:]
     with open(f"{folder}/sentences.json") as file:
         sentences = json.load(file)
     golden = safetensors.load(f"{folder}/golden.safetensors")["embeddings"]
@@ -36,7 +34,7 @@ def main():
             sys.exit(f"sentence {i}: {len(x)} numbers, expected {width}")
         cosine = math.fsum(a * b for a, b in zip(x, y)) / math.sqrt(
             math.fsum(a * a for a in x) * math.fsum(b * b for b in y))
-        if not cosine >= LEAST:
+        if not cosine >= float(least):
             sys.exit(f"sentence {i} ({sentences[i][:40]!r}): cosine {cosine}")
         worst = min(worst, cosine)
     print(f"{len(out)} sentences, least cosine {worst:.7f}")

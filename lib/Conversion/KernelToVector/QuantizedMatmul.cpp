@@ -50,7 +50,7 @@ struct Tile {
 
 /// An instruction that multiplies quads of bytes.
 struct QuadInstruction {
-  bool (*isFor)(const FormatRecord &format, const TargetRecord &target);
+  bool (*isFor)(const TargetRecord &target);
   /// Adds a unit's products to sums[rows * vectors] of i32.
   void (Product::*add)(const Tile &tile, const Unit &unit,
                        Emitter::Values &sums);
@@ -109,11 +109,13 @@ struct Product {
                      v * 4 * e.lanes();
     Value raw = vector::LoadOp::create(b, loc, vectorOfBytes(), w,
                                        ValueRange{plus(at.bytes, offset)});
-    if (format.bits == 8)
-      return raw;
-    if (q)
-      return arith::ShRUIOp::create(b, loc, raw, splatOf(vectorOfBytes(), 4));
-    return arith::AndIOp::create(b, loc, raw, splatOf(vectorOfBytes(), 15));
+    return format.bits == 8 ? raw : nibblesOf(raw, q);
+  }
+  /// The lower or upper halves of bytes.
+  Value nibblesOf(Value bytes, int64_t half) {
+    if (half)
+      return arith::ShRUIOp::create(b, loc, bytes, splatOf(vectorOfBytes(), 4));
+    return arith::AndIOp::create(b, loc, bytes, splatOf(vectorOfBytes(), 15));
   }
   Emitter::Values weights(const Tile &tile, const Step &at, int64_t q) {
     Emitter::Values columns;
@@ -132,17 +134,17 @@ struct Product {
     return cast(vectorOfBytes(), all);
   }
 
-  /// `body(sum, columns, row)` for each quad of a unit, row and vector.
-  void eachQuad(
-      const Tile &tile, const Unit &unit, Emitter::Values &sums,
-      llvm::function_ref<void(Value &sum, Value columns, Value row)> body) {
-    for (int64_t i = 0; i < 2 * steps; ++i) {
-      Step at = stepOf(unit, i / 2);
-      Emitter::Values columns = weights(tile, at, i % 2);
+  /// `body(i, columns, row)` for each quad of a unit and each sum of a tile.
+  void
+  eachQuad(const Tile &tile, const Unit &unit,
+           llvm::function_ref<void(size_t i, Value columns, Value row)> body) {
+    for (int64_t q = 0; q < 2 * steps; ++q) {
+      Step at = stepOf(unit, q / 2);
+      Emitter::Values columns = weights(tile, at, q % 2);
       for (int64_t r = 0; r < tile.rows; ++r) {
-        Value x = quad(rowOf(tile, r), at, i % 2);
+        Value x = quad(rowOf(tile, r), at, q % 2);
         for (int64_t v = 0; v < tile.vectors; ++v)
-          body(sums[r * tile.vectors + v], columns[v], x);
+          body(r * tile.vectors + v, columns[v], x);
       }
     }
   }
@@ -167,24 +169,33 @@ struct Product {
   //===--------------------------------------------------------------------===//
 
   void addDotBytes(const Tile &tile, const Unit &unit, Emitter::Values &sums) {
-    eachQuad(tile, unit, sums, [&](Value &sum, Value columns, Value row) {
-      sum = kernel::DotBytesOp::create(b, loc, sum, columns, row);
+    eachQuad(tile, unit, [&](size_t i, Value columns, Value row) {
+      sums[i] = kernel::DotBytesOp::create(b, loc, sums[i], columns, row);
     });
   }
 
-  /// i16 sums of a unit: at most 16 products of 15 and 128, so that nothing
-  /// saturates.
+  /// i16 sums of a unit, for each half of a weight's bits: at most 16 products
+  /// of 15 and 128, so that nothing saturates.
   void addNibbles(const Tile &tile, const Unit &unit, Emitter::Values &sums) {
     auto words = VectorType::get({2 * e.lanes()}, b.getI16Type());
-    Emitter::Values pairs(sums.size());
-    eachQuad(tile, unit, pairs, [&](Value &pair, Value columns, Value row) {
-      Value two = kernel::MultiplyAddOp::create(b, loc, words, columns, row);
-      pair = pair ? e.add(pair, two) : two;
+    size_t halves = format.bits / 4, count = sums.size();
+    Emitter::Values pairs(halves * count);
+    eachQuad(tile, unit, [&](size_t i, Value columns, Value row) {
+      for (size_t half = 0; half < halves; ++half) {
+        Value nibbles = halves == 1 ? columns : nibblesOf(columns, half);
+        Value two = kernel::MultiplyAddOp::create(b, loc, words, nibbles, row);
+        Value &pair = pairs[half * count + i];
+        pair = pair ? e.add(pair, two) : two;
+      }
     });
-    Value ones = splatOf(words, 1);
-    for (auto [sum, pair] : llvm::zip_equal(sums, pairs))
-      sum = e.add(sum, kernel::MultiplyAddOp::create(
-                           b, loc, e.vectorOf(b.getI32Type()), pair, ones));
+    // The upper half counts 16 times.
+    for (size_t i = 0; i < pairs.size(); ++i) {
+      Value factor = splatOf(words, i < count ? 1 : 16);
+      Value &sum = sums[i % count];
+      sum =
+          e.add(sum, kernel::MultiplyAddOp::create(
+                         b, loc, e.vectorOf(b.getI32Type()), pairs[i], factor));
+    }
   }
 
   /// Bytes as i16, even and odd ones apart; those of the row in the upper
@@ -467,16 +478,11 @@ struct Product {
 } // namespace
 
 static const QuadInstruction instructions[] = {
-    {[](const FormatRecord &, const TargetRecord &target) {
-       return target.hasByteDot;
-     },
+    {[](const TargetRecord &target) { return target.hasByteDot; },
      &Product::addDotBytes},
-    {[](const FormatRecord &format, const TargetRecord &target) {
-       return format.bits == 4 && target.hasByteMultiplyAdd();
-     },
+    {[](const TargetRecord &target) { return target.hasByteMultiplyAdd(); },
      &Product::addNibbles},
-    {[](const FormatRecord &, const TargetRecord &) { return true; },
-     &Product::addWords},
+    {[](const TargetRecord &) { return true; }, &Product::addWords},
 };
 
 LogicalResult smelt::emitQuantizedMatmul(Emitter &e, kernel::MatmulOp op) {
@@ -488,7 +494,7 @@ LogicalResult smelt::emitQuantizedMatmul(Emitter &e, kernel::MatmulOp op) {
   const FormatRecord &format = op.getFormat().getRecord();
   const QuadInstruction *instruction =
       llvm::find_if(instructions, [&](const QuadInstruction &i) {
-        return i.isFor(format, e.target);
+        return i.isFor(e.target);
       });
   Product product{e,
                   format,

@@ -109,11 +109,11 @@ private:
     });
   }
   void collectMembers();
-  /// The root is a matrix product, or reads one element by element.
-  bool isPanels() {
-    if (!isa<linalg::LinalgOp>(root))
-      return isa<kernel::MatmulOp>(root);
-    return llvm::any_of(root->getOperands(), [](Value operand) {
+  /// `op` is a matrix product, or reads one element by element.
+  static bool isPanels(Operation *op) {
+    if (!isa<linalg::LinalgOp>(op))
+      return isa<kernel::MatmulOp>(op);
+    return llvm::any_of(op->getOperands(), [](Value operand) {
       return operand.getDefiningOp<kernel::MatmulOp>() != nullptr;
     });
   }
@@ -159,13 +159,15 @@ void Nest::collectMembers() {
           llvm::is_contained(old, operand))
         continue;
       // A fill is cheaper to repeat than to read. What a product reads is
-      // computed once, not once for each panel.
+      // computed once, not once for each panel; what reads one is computed
+      // where its tiles are.
       bool fusable =
           isa<linalg::FillOp>(producer) ||
           (isPrivate(producer) &&
-           (isPanels() ? isa<kernel::MatmulOp>(producer)
-                       : isa<linalg::LinalgOp>(producer) &&
-                             isa<linalg::LinalgOp, kernel::QuantizeOp>(root)));
+           (isPanels(root)
+                ? isa<kernel::MatmulOp>(producer)
+                : isa<linalg::LinalgOp>(producer) && !isPanels(producer) &&
+                      isa<linalg::LinalgOp, kernel::QuantizeOp>(root)));
       if (fusable)
         members.insert(producer);
     }
@@ -452,7 +454,7 @@ LogicalResult Nest::buildHeads() {
 LogicalResult Nest::build() {
   collectMembers();
   b.setInsertionPoint(root);
-  if (isPanels())
+  if (isPanels(root))
     return buildPanels();
   if (isa<kernel::CachedAttentionOp, kernel::AttentionOp>(root))
     return buildHeads();

@@ -1,0 +1,79 @@
+// RUN: smelt-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(convert-kernel-to-vector),cse,canonicalize)' | FileCheck %s
+
+module attributes {llm.target = "avx512-vnni"} {
+// A unit of 4 bits: a vector of 64 bytes for 8 columns, low halves first.
+// CHECK-LABEL: func.func @dot_nibbles
+// CHECK: scf.for
+// CHECK:   memref.load %{{.+}} : memref<1x3xi32>
+// CHECK:   arith.muli %{{.+}}, %c-8_i32 : i32
+// CHECK:   vector.load %{{.+}} : memref<1216xi8, {{.*}}>, vector<64xi8>
+// CHECK:   arith.andi %{{.+}} : vector<64xi8>
+// CHECK:   vector.load %{{.+}} : memref<1x96xi8>, vector<4xi8>
+// CHECK:   kernel.dot_bytes %{{.+}} : vector<16xi32>, vector<64xi8>
+// CHECK:   arith.shrui %{{.+}} : vector<64xi8>
+// CHECK-COUNT-7: kernel.dot_bytes
+// CHECK:   arith.extf %{{.+}} : vector<16xf16> to vector<16xf32>
+// CHECK:   math.fma
+// CHECK:   scf.yield
+// CHECK: vector.store %{{.+}} : memref<1x16xf32>, vector<16xf32>
+func.func @dot_nibbles(%q: memref<1x96xi8>, %s: memref<1x3xf32>, %t: memref<1x3xi32>, %w: memref<1x1216xi8, strided<[1216, 1], offset: ?>>, %y: memref<1x16xf32>) {
+  kernel.matmul ins(%q, %w : memref<1x96xi8>, memref<1x1216xi8, strided<[1216, 1], offset: ?>>) rows(%s, %t : memref<1x3xf32>, memref<1x3xi32>)
+      outs(%y : memref<1x16xf32>) {activation = #llm.activation<int8_g32>, format = #llm.format<int4_g32>}
+  return
+}
+}
+
+// -----
+
+module attributes {llm.target = "avx2"} {
+// Halves of bytes: what they are multiplied with can't overflow 16 bits.
+// CHECK-LABEL: func.func @halves
+// CHECK: kernel.multiply_add %{{.+}} : vector<32xi8> -> vector<16xi16>
+// CHECK: kernel.multiply_add %{{.+}} : vector<16xi16> -> vector<8xi32>
+// One scale for row and weights: all of k is one sum, scaled at the end.
+// CHECK: scf.yield {{.*}} : vector<8xi32>
+// CHECK: arith.sitofp
+func.func @halves(%q: memref<1x96xi8>, %s: memref<1x2xf32>, %t: memref<1x3xi32>, %w: memref<1x1664xi8>, %y: memref<1x16xf32>) {
+  kernel.matmul ins(%q, %w : memref<1x96xi8>, memref<1x1664xi8>) rows(%s, %t : memref<1x2xf32>, memref<1x3xi32>)
+      outs(%y : memref<1x16xf32>) {activation = #llm.activation<int8_token>, format = #llm.format<int8_channel>}
+  return
+}
+
+// Rows of floats: weights become floats, one k after another.
+// CHECK-LABEL: func.func @floats
+// CHECK-NOT: kernel.
+// CHECK: arith.subi %{{.+}} : vector<8xi32>
+// CHECK: arith.sitofp %{{.+}} : vector<8xi32> to vector<8xf32>
+// CHECK: math.fma
+func.func @floats(%x: memref<1x70xf32>, %w: memref<1x1216xi8>, %y: memref<1x16xf32>) {
+  kernel.matmul ins(%x, %w : memref<1x70xf32>, memref<1x1216xi8>) outs(%y : memref<1x16xf32>) {format = #llm.format<int4_g32>}
+  return
+}
+
+// CHECK-LABEL: func.func @quantize
+// CHECK: vector.reduction <maxsi>
+// CHECK: arith.trunci %{{.+}} : vector<32xi32> to vector<32xi8>
+// CHECK: vector.store %{{.+}} : memref<?x96xi8>, vector<32xi8>
+// CHECK: vector.reduction <add>
+// Of the last 32, 6 are read.
+// CHECK: vector.maskedload
+func.func @quantize(%x: memref<?x70xf32>, %q: memref<?x96xi8>, %s: memref<?x3xf32>, %t: memref<?x3xi32>) {
+  kernel.quantize ins(%x : memref<?x70xf32>) outs(%q, %s, %t : memref<?x96xi8>, memref<?x3xf32>, memref<?x3xi32>) {activation = #llm.activation<int8_g32>}
+  return
+}
+}
+
+// -----
+
+module attributes {llm.target = "generic"} {
+// Without products of bytes: even and odd ones as 16 bits.
+// CHECK-LABEL: func.func @words
+// CHECK-NOT: vector<16xi8> -> vector<8xi16>
+// CHECK: kernel.multiply_add %{{.+}} : vector<8xi16> -> vector<4xi32>
+// CHECK: arith.shrsi %{{.+}} : vector<4xi32>
+func.func @words(%q: memref<1x96xi8>, %s: memref<1x2xf32>, %t: memref<1x3xi32>, %w: memref<1x1664xi8>, %y: memref<1x16xf32>) {
+  kernel.matmul ins(%q, %w : memref<1x96xi8>, memref<1x1664xi8>) rows(%s, %t : memref<1x2xf32>, memref<1x3xi32>)
+      outs(%y : memref<1x16xf32>) {activation = #llm.activation<int8_token>, format = #llm.format<int8_channel>}
+  return
+}
+}

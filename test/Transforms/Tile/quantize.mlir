@@ -1,0 +1,47 @@
+// RUN: smelt-opt %s --pass-pipeline='builtin.module(convert-llm-to-linalg,canonicalize,cse,func.func(smelt-tile-and-fuse{row-tile=6},canonicalize))' | FileCheck %s
+
+llm.param @up : tensor<64x40xf32> from
+    [[#llm.source<"up", file = "f", offset = 0, type = tensor<64x40xf32>>]] format <int4_g32> layout <blocks, n = 16, k = 64>
+llm.param @b : tensor<40xf32> from
+    [[#llm.source<"b", file = "f", offset = 0, type = tensor<40xf32>>]] format <f32> layout <rows>
+llm.param @w : tensor<40x70xf32> from
+    [[#llm.source<"w", file = "f", offset = 0, type = tensor<40x70xf32>>]] format <int4_g32> layout <blocks, n = 16, k = 64>
+
+// The norm is computed row by row where it is quantised; a product reads
+// integers, scales and sums of its rows, and a panel of bytes.
+// CHECK-LABEL: func.func private @norm
+// CHECK: scf.forall
+// CHECK:   scf.for
+// CHECK:     linalg.generic {{.*}} ["parallel", "reduction"]
+// CHECK:     linalg.generic
+// CHECK:     kernel.quantize ins(%{{.+}} : tensor<1x70xf32>) outs({{.*}} : tensor<1x96xi8>, tensor<1x3xf32>, tensor<1x3xi32>)
+// CHECK:   tensor.parallel_insert_slice {{.*}} : tensor<?x96xi8> into tensor<?x96xi8>
+// CHECK:   tensor.parallel_insert_slice {{.*}} : tensor<?x3xf32> into tensor<?x3xf32>
+// CHECK:   tensor.parallel_insert_slice {{.*}} : tensor<?x3xi32> into tensor<?x3xi32>
+// CHECK: scf.forall
+// CHECK:   kernel.matmul ins({{.*}} : tensor<?x96xi8>, memref<1x1216xi8, {{.*}}>) rows({{.*}} : tensor<?x3xf32>, tensor<?x3xi32>)
+func.func private @norm(%x: tensor<?x70xf32>) -> tensor<?x40xf32> {
+  %n = llm.rms_norm %x {eps = 1.0e-6 : f32} : tensor<?x70xf32>
+  %w = llm.get_param @w : tensor<40x70xf32>
+  %y = llm.linear %n, %w {activation = #llm.activation<int8_g32>, compute = f32} : tensor<?x70xf32>, tensor<40x70xf32>
+  return %y : tensor<?x40xf32>
+}
+
+// What reads a product is computed with its tiles, not where it is quantised.
+// CHECK-LABEL: func.func private @activation
+// CHECK: scf.forall
+// CHECK:   kernel.quantize
+// CHECK: scf.forall
+// CHECK:   kernel.matmul
+// CHECK:   linalg.generic
+// CHECK: scf.forall
+// CHECK-NOT: linalg.generic
+// CHECK:   kernel.quantize
+func.func private @activation(%x: tensor<?x70xf32>) -> tensor<?x64xf32> {
+  %w = llm.get_param @w : tensor<40x70xf32>
+  %b = llm.get_param @b : tensor<40xf32>
+  %y = llm.linear %x, %w bias %b {activation = #llm.activation<int8_g32>, compute = f32} : tensor<?x70xf32>, tensor<40x70xf32> bias tensor<40xf32>
+  %up = llm.get_param @up : tensor<64x40xf32>
+  %z = llm.linear %y, %up {activation = #llm.activation<int8_g32>, compute = f32} : tensor<?x40xf32>, tensor<64x40xf32>
+  return %z : tensor<?x64xf32>
+}

@@ -1,0 +1,33 @@
+// RUN: smelt-opt %s --smelt-expand-dots | FileCheck %s
+
+// Numbers are compared with those of the instructions in the unit tests.
+
+// CHECK-LABEL: func.func @dot_bytes
+// CHECK-NOT: kernel.
+// CHECK: vector.bitcast %{{.+}} : vector<32xi8> to vector<8xi32>
+// CHECK-COUNT-4: arith.muli %{{.+}} : vector<8xi32>
+// CHECK-NOT: arith.muli
+func.func @dot_bytes(%acc: vector<8xi32>, %u: vector<32xi8>) -> vector<8xi32> {
+  %0 = kernel.dot_bytes %acc, %u, %u : vector<8xi32>, vector<32xi8>
+  return %0 : vector<8xi32>
+}
+
+// CHECK-LABEL: func.func @bytes
+// CHECK-NOT: kernel.
+// CHECK-COUNT-2: arith.muli %{{.+}} : vector<16xi16>
+// CHECK: arith.minsi %{{.+}} : vector<16xi32>
+// CHECK: arith.maxsi %{{.+}} : vector<16xi32>
+// CHECK: arith.trunci
+func.func @bytes(%u: vector<32xi8>) -> vector<16xi16> {
+  %0 = kernel.multiply_add %u, %u : vector<32xi8> -> vector<16xi16>
+  return %0 : vector<16xi16>
+}
+
+// CHECK-LABEL: func.func @words
+// CHECK-NOT: kernel.
+// CHECK-COUNT-2: arith.muli %{{.+}} : vector<8xi32>
+// CHECK-NOT: arith.minsi
+func.func @words(%x: vector<16xi16>) -> vector<8xi32> {
+  %0 = kernel.multiply_add %x, %x : vector<16xi16> -> vector<8xi32>
+  return %0 : vector<8xi32>
+}
