@@ -85,8 +85,9 @@ static int64_t columnsOfRun(const FormatRecord &record) {
 // Scales
 //===----------------------------------------------------------------------===//
 
+/// In lanes, because the order of comparisons is not a compiler's to change.
 static Range rangeOf(const uint32_t *x, int64_t count) {
-  constexpr int64_t width = 8;
+  constexpr int64_t width = 4;
   float low[width], high[width], odd[width] = {};
   std::fill_n(low, width, floatFromBits(x[0]));
   std::fill_n(high, width, floatFromBits(x[0]));
