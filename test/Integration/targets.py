@@ -7,7 +7,7 @@
 # ===----------------------------------------------------------------------===//
 """Usage: targets.py WORKFOLDER CHECKPOINT...
 
-Compiles each checkpoint for each target in f32 and bf16. The code must need no
+Compiles each checkpoint for each target in f32, bf16 and quantised. The code must need no
 symbol from anywhere, which the compiler checks when it links; here llvm-nm
 checks it again. emulate.py runs what this processor can't.
 """
@@ -18,8 +18,12 @@ import sys
 from smelt import smelt
 
 # Names of processors, and the target records that they choose.
-TARGETS = {"znver5": "avx512-bf16", "skylake-avx512": "avx512",
+TARGETS = {"znver5": "avx512-bf16", "cascadelake": "avx512-vnni",
+           "skylake-avx512": "avx512", "alderlake": "avx-vnni",
            "x86-64-v3": "avx2", "x86-64": "generic"}
+# What a model is computed in: options of `smelt compile`.
+KINDS = {"f32": ("--dtype", "f32"), "bf16": ("--dtype", "bf16"),
+         "w4a8": ("--quantize", "w4a8"), "w8a8t": ("--quantize", "w8a8t")}
 
 
 def undefined(library):
@@ -28,11 +32,11 @@ def undefined(library):
         stdout=subprocess.PIPE, text=True).stdout.split()
 
 
-def check(work, checkpoint, dtype, cpu, target):
+def check(work, checkpoint, kind, cpu, target):
     """What is wrong with the code for a processor, or nothing."""
     module, library = (os.path.join(work, name)
                        for name in ("model.mlir", "code.so"))
-    smelt("compile", checkpoint, "-q", "--dtype", dtype, "--mcpu", cpu,
+    smelt("compile", checkpoint, "-q", *KINDS[kind], "--mcpu", cpu,
           "--compile-to", "llvm", "-o", module)
     smelt("compile", module, "-q", "--emit", "shared", "-o", library)
     if symbols := undefined(library):
@@ -40,7 +44,7 @@ def check(work, checkpoint, dtype, cpu, target):
     with open(module) as file:
         if file.read().count(f'llm.target = "{target}"') != 1:
             return f"expected the target {target}"
-    print(f"  {dtype} {cpu}: {target}")
+    print(f"  {kind} {cpu}: {target}")
     return None
 
 
@@ -50,11 +54,11 @@ def main():
     failed = 0
     for checkpoint in checkpoints:
         print(os.path.basename(checkpoint))
-        for dtype in ("f32", "bf16"):
+        for kind in KINDS:
             for cpu, target in TARGETS.items():
-                if problem := check(work, checkpoint, dtype, cpu, target):
+                if problem := check(work, checkpoint, kind, cpu, target):
                     failed += 1
-                    print(f"  {dtype} {cpu}: FAILED: {problem}")
+                    print(f"  {kind} {cpu}: FAILED: {problem}")
     if failed or not checkpoints:
         sys.exit(f"{failed} compilations failed")
 

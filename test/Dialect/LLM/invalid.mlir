@@ -288,3 +288,17 @@ llm.param @format : tensor<4xf32> from
 llm.param @layout : tensor<4x4xf32> from
     // expected-error @+1 {{expects a panel of 1..1024 by 1..64, got 0 by 1}}
     [[#llm.source<"a", file = "f", offset = 0, type = tensor<4x4xf32>>]] layout <panel, n = 0, k = 1>
+
+// -----
+
+module @param_c5 {
+  // expected-error@+1 {{expects layout blocks for quantised formats, and for them only}}
+  llm.param @w : tensor<17x65xf32> from [[#llm.source<"w", file = "f", offset = 0, type = tensor<17x65xf32>>]] format <int4_g32> layout <rows>
+}
+
+// -----
+
+module @param_c5_vector {
+  // expected-error@+1 {{expects a matrix to quantise, got 'tensor<17xf32>'}}
+  llm.param @w : tensor<17xf32> from [[#llm.source<"w", file = "f", offset = 0, type = tensor<17xf32>>]] format <int4_g32>
+}

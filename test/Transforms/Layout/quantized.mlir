@@ -18,14 +18,7 @@ module @blocks attributes {llm.target = "generic"} {
 
 // -----
 
-module @negative_layout {
-  // expected-error@+1 {{expects layout blocks for quantised formats, and for them only}}
-  llm.param @w : tensor<17x65xf32> from [[#llm.source<"w", file = "f", offset = 0, type = tensor<17x65xf32>>]] format <int4_g32> layout <rows>
-}
-
-// -----
-
-module @negative_vector {
-  // expected-error@+1 {{expects a matrix to quantise, got 'tensor<17xf32>'}}
-  llm.param @w : tensor<17xf32> from [[#llm.source<"w", file = "f", offset = 0, type = tensor<17xf32>>]] format <int4_g32>
+module @negative_blocks {
+  // expected-error@+1 {{expects blocks of 16 rows, got 0 by 0}}
+  llm.param @w : tensor<17x65xf32> from [[#llm.source<"w", file = "f", offset = 0, type = tensor<17x65xf32>>]] format <int4_g32> layout <blocks>
 }

@@ -327,6 +327,43 @@ TEST(Quantized, ProductsOfAllFormats) {
   }
 }
 
+/// Rows of a table are what its bytes stand for, bit for bit.
+TEST(Quantized, RowsOfTables) {
+  unsigned seed = freshSeed();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  for (const FormatRecord &format : llm::formatRecords()) {
+    if (!format.isInteger)
+      continue;
+    int64_t n = FormatRecord::panelRows;
+    int64_t k = depths[random() % std::size(depths)];
+    SCOPED_TRACE(format.name.str() + ", K = " + std::to_string(k));
+    Panel panel = makePanel(format, n, k, false, random);
+    std::string table =
+        "memref<1x" + std::to_string(panel.bytes.size()) + "xi8>";
+    std::string out = "memref<?x" + std::to_string(k) + "xf32>";
+    Jit jit("module attributes {llm.target = \"avx2\"} {\nfunc.func "
+            "@gather(%i: memref<?xi32>, %w: " +
+                table + ", %y: " + out +
+                ") attributes {llvm.emit_c_interface} {\n kernel.gather "
+                "ins(%i, %w : memref<?xi32>, " +
+                table + ") outs(%y : " + out + ") {format = #llm.format<" +
+                format.name.str() + ">}\n return\n}\n}",
+            passesFor("avx2"));
+    ASSERT_TRUE(jit.isValid());
+    std::vector<int32_t> rows = {15, 0, 7, 7, 1};
+    std::vector<float> y(rows.size() * k, NAN);
+    auto indices = makeMemRef(rows);
+    auto w = makeMemRef(panel.bytes, 1, panel.bytes.size(), panel.bytes.size());
+    auto result = makeMemRef(y, rows.size(), k, k);
+    jit.call("gather", indices, w, result);
+    for (size_t i = 0; i < rows.size(); ++i)
+      for (int64_t j = 0; j < k; ++j)
+        ASSERT_EQ(y[i * k + j], panel.values[rows[i] * k + j])
+            << "row " << rows[i] << ", column " << j;
+  }
+}
+
 /// What isn't finite, and rows of zeros.
 TEST(Quantized, RowsOfDoubtAndOfZeros) {
   const int64_t k = 70, units = 3;

@@ -101,6 +101,9 @@ LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   if (kind == "panel" && (n < 1 || k < 1 || n > 1024 || k > 64))
     return emitError() << "expects a panel of 1..1024 by 1..64, got " << n
                        << " by " << k;
+  if (kind == "blocks" && (n != FormatRecord::panelRows || k < 1))
+    return emitError() << "expects blocks of " << FormatRecord::panelRows
+                       << " rows, got " << n << " by " << k;
   return success();
 }
 
