@@ -107,38 +107,58 @@ def smelt(*args):
     return process.stdout
 
 
-def install(venv, peer):
-    """Installs a peer where it isn't yet."""
-    done = os.path.join(venv, "complete " + peer)
-    packages = PACKAGES[peer]
-    wanted = " ".join([NUMPY, *packages])
-    if os.path.exists(done):
-        with open(done) as file:
-            if file.read() == wanted:
+class Environment:
+    """The virtual environment of the other systems."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.failures = {}  # reasons, by system: no second try in one run
+
+    def tool(self, name):
+        return os.path.join(self.folder, "bin", name)
+
+    def require(self, peer):
+        """Installs a system where it isn't yet."""
+        if peer not in self.failures:
+            try:
+                self.install(peer)
                 return
-    if not os.path.exists(os.path.join(venv, "bin", "pip")):
-        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-    print(f"installing {peer}: {' '.join(packages)}", flush=True)
-    environment = {**os.environ,
-                   "CMAKE_ARGS": "-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF"}
-    if shutil.which("clang-22"):
-        environment.update(CC="clang-22", CXX="clang++-22")
-    process = subprocess.run([os.path.join(venv, "bin", "pip"), *PIP,
-                              *packages], env=environment, text=True,
-                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    if process.returncode:
-        raise Skipped(f"can't be installed: {lastLine(process)}")
-    with open(done, "w") as file:
-        file.write(wanted)
+            except Skipped as reason:
+                self.failures[peer] = reason
+        raise self.failures[peer]
+
+    def install(self, peer):
+        wanted = " ".join([NUMPY, *PACKAGES[peer]])
+        done = os.path.join(self.folder, f"complete {peer}")
+        if os.path.exists(done):
+            with open(done) as file:
+                if file.read() == wanted:
+                    return
+        print(f"installing {peer}: {wanted}", flush=True)
+        variables = {**os.environ,
+                     "CMAKE_ARGS": "-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF"}
+        if shutil.which("clang-22"):
+            variables.update(CC="clang-22", CXX="clang++-22")
+        commands = [[self.tool("pip"), *PIP, *PACKAGES[peer]]]
+        if not os.path.exists(self.tool("pip")):
+            commands.insert(0, [sys.executable, "-m", "venv", self.folder])
+        for command in commands:
+            process = subprocess.run(command, env=variables, text=True,
+                                     stdout=subprocess.PIPE,
+                                     stderr=subprocess.PIPE)
+            if process.returncode:
+                raise Skipped(f"can't be installed: {lastLine(process)}")
+        with open(done, "w") as file:
+            file.write(wanted)
 
 
-def ask(venv, action, peer, request):
+def ask(environment, action, peer, request):
     """Runs peers.py for one request and returns what it prints."""
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                           "peers.py")
     try:
         process = subprocess.run(
-            [os.path.join(venv, "bin", "python"), script, action, peer,
+            [environment.tool("python"), script, action, peer,
              json.dumps(request)], text=True, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, timeout=LIMIT)
     except subprocess.TimeoutExpired:
@@ -205,8 +225,9 @@ class Limits:
 class Run:
     """One case: prepares model files, takes rounds, keeps the results."""
 
-    def __init__(self, case, venv, args, skip):
-        self.case, self.venv, self.args, self.skip = case, venv, args, skip
+    def __init__(self, case, environment, args, skip):
+        self.case, self.environment = case, environment
+        self.args, self.skip = args, skip
         self.limits = Limits()
         self.smelt = System("Smelt")
         self.peers = []  # (system, name of the peer, request)
@@ -232,8 +253,8 @@ class Run:
                 prompt=case.prompt, generate=case.generate,
                 threads=self.args.threads, repetitions=self.args.repetitions)
             try:
-                install(self.venv, peer)
-                ask(self.venv, "prepare", peer, request)
+                self.environment.require(peer)
+                ask(self.environment, "prepare", peer, request)
                 self.peers.append((System(f"{peer} {kind}"), peer, request))
             except Skipped as reason:
                 self.skip(f"{case.name}, {peer} {kind}", reason)
@@ -261,7 +282,8 @@ class Run:
             for entry in list(self.peers):
                 system, peer, request = entry
                 try:
-                    system.add(ask(self.venv, "measure", peer, request))
+                    system.add(ask(self.environment, "measure", peer,
+                                   request))
                 except Skipped as reason:
                     self.skip(f"{self.case.name}, {system.name}", reason)
                     self.peers.remove(entry)
@@ -388,7 +410,7 @@ def main():
 
     print(common.machine())
     os.makedirs(common.WORK, exist_ok=True)
-    venv = os.path.join(common.WORK, "venv-compare")
+    environment = Environment(os.path.join(common.WORK, "venv-compare"))
     rows, skipped, limits = [], [], Limits()
 
     def skip(what, reason):
@@ -396,7 +418,7 @@ def main():
         print(skipped[-1], flush=True)
 
     for name in args.case or CASES:
-        run = Run({**CASES, **SMALL}[name], venv, args, skip)
+        run = Run({**CASES, **SMALL}[name], environment, args, skip)
         print(f"{name}: preparing", flush=True)
         try:
             run.prepare()

@@ -10,13 +10,16 @@ Both axes are logarithmic: operations for each byte of weights and cache that a
 run reads, and operations per second. Read bandwidth is the slope, peaks of the
 machine's units are the flat roofs. Systems differ in colour; a filled point is
 a prompt or a batch, a ring is generation; a number is a case of the legend.
+A column is one case: it stands at the mean of its systems' intensities, or
+beside others that would hide it.
 """
 import math
 from html import escape
 
 COLOURS = ("#c2410c", "#3b6ea5", "#4a8a4a", "#a5487a", "#b07a26", "#555555")
 WIDTH, HEIGHT = 960, 520
-LEFT, RIGHT, TOP, BOTTOM = 70, 640, 40, 460  # of the plot
+LEFT, RIGHT, TOP, BOTTOM = 70, 700, 40, 460  # of the plot
+STEP = 13  # pixels between columns of points
 STYLE = """  <style>
     .bg { fill: #ffffff; }
     .roof { stroke: #222222; stroke-width: 1.5; fill: none; }
@@ -74,8 +77,8 @@ def roofs(x, y, bandwidth, peaks):
     yield (f'<path class="roof" d="M{x(begin):.1f},{y(bandwidth * begin):.1f} '
            f'L{x(end):.1f},{y(bandwidth * end):.1f}"/>')
     middle = math.sqrt(begin * end)
-    yield (f'<text class="small" x="{x(middle) + 10:.1f}" '
-           f'y="{y(bandwidth * middle) + 10:.1f}">memory</text>')
+    yield (f'<text class="small" x="{x(middle) - 10:.1f}" '
+           f'y="{y(bandwidth * middle) - 4:.1f}" text-anchor="end">memory</text>')
     for unit, rate in peaks.items():
         yield (f'<path class="roof" d="M{x(max(rate / bandwidth, x.low)):.1f},'
                f'{y(rate):.1f} H{RIGHT}"/>'
@@ -83,25 +86,47 @@ def roofs(x, y, bandwidth, peaks):
                f'text-anchor="end">{unit}</text>')
 
 
+def beside(groups):
+    """Moves groups that share an intensity apart, around their place."""
+    groups.sort(key=lambda group: group["x"])
+    columns = []
+    for group in groups:
+        if columns and group["x"] - columns[-1][0]["x"] < STEP:
+            columns[-1].append(group)
+        else:
+            columns.append([group])
+    for column in columns:
+        middle = sum(group["x"] for group in column) / len(column)
+        for i, group in enumerate(column):
+            group["x"] = middle + STEP * (i - (len(column) - 1) / 2)
+
+
 def marks(x, y, points, numbers, colours):
-    """Points; those of one case and phase hang on a line with its number."""
+    """Points; those of one case and phase stand in a column above its
+    number."""
     groups = {}
     for point in points:
-        groups.setdefault((point["case"], point["phase"]), []).append(point)
-    for (case, phase), group in groups.items():
-        low = max(y(point["rate"]) for point in group)
-        at = max(group, key=lambda point: y(point["rate"]))
-        joined = " L".join(f'{x(p["intensity"]):.1f},{y(p["rate"]):.1f}'
-                           for p in sorted(group, key=lambda p: p["rate"]))
-        yield f'<path class="link" fill="none" d="M{joined}"/>'
-        yield (f'<text class="small" x="{x(at["intensity"]):.1f}" '
-               f'y="{low + 17:.1f}" text-anchor="middle">{numbers[case]}</text>')
-        for point in group:
+        key = point["case"], point["phase"]
+        group = groups.setdefault(key, {"key": key, "points": []})
+        group["points"].append(point)
+    for group in groups.values():
+        group["points"].sort(key=lambda point: point["rate"])
+        group["x"] = sum(x(point["intensity"]) for point in
+                         group["points"]) / len(group["points"])
+    beside(list(groups.values()))
+    for group in groups.values():
+        case, phase = group["key"]
+        low, high = (y(group["points"][i]["rate"]) for i in (0, -1))
+        yield (f'<path class="link" d="M{group["x"]:.1f},{low:.1f} '
+               f'V{high:.1f}"/>'
+               f'<text class="small" x="{group["x"]:.1f}" y="{low + 16:.1f}" '
+               f'text-anchor="middle">{numbers[case]}</text>')
+        for point in group["points"]:
             colour = colours[point["system"]]
             fill = "#ffffff" if phase == "generate" else colour
-            yield (f'<circle cx="{x(point["intensity"]):.1f}" '
-                   f'cy="{y(point["rate"]):.1f}" r="4.5" fill="{fill}" '
-                   f'stroke="{colour}" stroke-width="2"/>')
+            yield (f'<circle cx="{group["x"]:.1f}" cy="{y(point["rate"]):.1f}" '
+                   f'r="4" fill="{fill}" stroke="{colour}" '
+                   'stroke-width="2"/>')
 
 
 def legend(numbers, colours):
