@@ -400,6 +400,10 @@ def main():
     args = parser.parse_args()
     if min(args.threads, args.rounds, args.repetitions) < 1:
         parser.error("threads, rounds and repetitions are 1 at least")
+    processors = len(os.sched_getaffinity(0))
+    if args.threads > processors:
+        parser.error(f"{args.threads} threads on {processors} processors: "
+                     "systems that spin would wait for each other")
     if args.list:
         for case in (*CASES.values(), *SMALL.values()):
             print(f"{case.name}: {case.shape}, {case.batch} x {case.prompt} "
