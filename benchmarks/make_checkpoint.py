@@ -35,6 +35,12 @@ DECODERS = {
         hidden_size=2048, intermediate_size=5632, num_hidden_layers=22,
         num_attention_heads=32, num_key_value_heads=4, head_dim=64,
         vocab_size=32000, max_position_embeddings=2048),
+    # Llama's blocks in the sizes of Qwen2.5-0.5B.
+    "qwen2.5-0.5b": dict(
+        hidden_size=896, intermediate_size=4864, num_hidden_layers=24,
+        num_attention_heads=14, num_key_value_heads=2, head_dim=64,
+        vocab_size=151936, tie_word_embeddings=True, rope_theta=1000000.0,
+        max_position_embeddings=32768),
     "smollm-135m": dict(
         hidden_size=576, intermediate_size=1536, num_hidden_layers=30,
         num_attention_heads=9, num_key_value_heads=3, head_dim=64,
