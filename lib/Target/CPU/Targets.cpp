@@ -61,11 +61,11 @@ int64_t TargetRecord::panelDepth(mlir::Type element) const {
 llvm::ArrayRef<TargetRecord> smelt::targetRecords() { return records; }
 
 std::string smelt::targetNames() {
-  return llvm::join(
-      llvm::map_range(records, [](const TargetRecord &record) {
-        return record.name.str();
-      }),
-      ", ");
+  return llvm::join(llvm::map_range(records,
+                                    [](const TargetRecord &record) {
+                                      return record.name.str();
+                                    }),
+                    ", ");
 }
 
 const TargetRecord *smelt::lookupTarget(llvm::StringRef name) {
@@ -104,7 +104,8 @@ const TargetRecord *smelt::selectTarget(llvm::StringRef mcpu,
       target->createMCSubtargetInfo(triple, "", ""));
   if (!none->isCPUStringValid(mcpu)) {
     error = "unknown processor '" + mcpu.str() + "'; expected host, " +
-            targetNames() + " or a name that LLVM knows, such as x86-64-v3 or znver4";
+            targetNames() +
+            " or a name that LLVM knows, such as x86-64-v3 or znver4";
     return nullptr;
   }
   std::unique_ptr<llvm::MCSubtargetInfo> info(

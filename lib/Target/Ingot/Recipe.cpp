@@ -167,8 +167,10 @@ bool Recipe::create(llm::ParamOp param, int64_t instance,
     std::swap(recipe.rows, recipe.columns);
 
   // Where it goes.
-  if (auto format = param.getFormat(); format && format->isQuantized())
-    return recipe.quantizeTo(format->getRecord(), param, error);
+  if (auto format = param.getFormat(); format && format->isQuantized()) {
+    recipe.quantizeTo(format->getRecord(), param.getContext());
+    return true;
+  }
   recipe.storedType = *elementOf(param.getStoredType().getElementType());
   recipe.isCopy =
       recipe.sourceType == recipe.storedType &&
@@ -187,25 +189,14 @@ bool Recipe::create(llm::ParamOp param, int64_t instance,
   return true;
 }
 
-/// The panels of a format, whatever the layout calls them.
-bool Recipe::quantizeTo(const llm::FormatRecord &record, llm::ParamOp param,
-                        std::string &error) {
-  if (auto layout = param.getLayout();
-      layout && layout->getN() != record.panelRows) {
-    error = "param '" + name + "' has panels of " +
-            std::to_string(layout->getN()) + " rows; expected " +
-            std::to_string(record.panelRows) + ", as format " +
-            record.name.str() + " has";
-    return false;
-  }
+void Recipe::quantizeTo(const llm::FormatRecord &record, MLIRContext *context) {
   quantized = &record;
-  scaleType = *elementOf(record.type(param.getContext()));
+  scaleType = *elementOf(record.type(context));
   isCopy = false; // tiles are f32
   n = record.panelRows;
   panels = ::llvm::divideCeil(rows, n);
   stepsPerPanel = 1;
   bytesPerStep = record.panelBytes(columns);
-  return true;
 }
 
 //===----------------------------------------------------------------------===//

@@ -3,7 +3,7 @@
 // Two layers of 2 * 9 * 4 operations, and for rows a head of 2 * 5 * 9; the table costs
 // one row of 8 bytes, the weights 2 * 144 and 180. A block of the cache has
 // 2 layers * 3 heads * 64 positions * (20 + 32) * 2 bytes.
-// CHECK: llm.interface = {flops_per_row = 90 : i64,
+// CHECK: llm.interface = {arithmetic = "f32", flops_per_row = 90 : i64,
 // CHECK-SAME: flops_per_token = 144 : i64,
 // CHECK-SAME: inputs = ["ids", "rows"],
 // CHECK-SAME: kv_block_bytes = 39936 : i64,

@@ -588,14 +588,3 @@ TEST_F(QuantizedRecipeTest, WritesTheSectionOrSaysWhyNot) {
   EXPECT_FALSE(loadInstance(param, 0, folder, values, error));
   EXPECT_NE(error.find("row 433, column 1499"), std::string::npos) << error;
 }
-
-TEST_F(QuantizedRecipeTest, RefusesOtherPanels) {
-  Matrix matrix{0, 0};
-  auto param = makeParam({makeFinite("f32", 16, 32, matrix)}, "16x32xf32",
-                         "format <int8_g32> layout <blocks, n = 8, k = 64>");
-  std::vector<float> values;
-  std::string error;
-  EXPECT_FALSE(loadInstance(param, 0, folder, values, error));
-  EXPECT_EQ(error, "param 'p' has panels of 8 rows; expected 16, as format "
-                   "int8_g32 has");
-}

@@ -100,8 +100,8 @@ private:
   void fill(T *tile, int64_t stride, int64_t row, int64_t column,
             int64_t columnCount) const;
   template <typename T> void packAs(int64_t begin, int64_t end, T *out) const;
-  bool quantizeTo(const llm::FormatRecord &record, llm::ParamOp param,
-                  std::string &error);
+  /// Stores panels of `record`.
+  void quantizeTo(const llm::FormatRecord &record, mlir::MLIRContext *context);
   bool packQuantized(int64_t begin, int64_t end, uint8_t *out,
                      std::string &error) const;
   bool dequantized(float *result, std::string &error) const;
