@@ -106,6 +106,13 @@ struct Emitter {
       mlir::vector::MaskedStoreOp::create(b, loc, memref, indices, mask,
                                           vector);
   }
+  /// Asks for the cache line of an element of a buffer of rank 1, which may lie
+  /// behind the buffer's end.
+  void prefetch(Value memref, Value index) {
+    mlir::memref::PrefetchOp::create(b, loc, memref, mlir::ValueRange{index},
+                                     /*isWrite=*/false, /*localityHint=*/3,
+                                     /*isDataCache=*/true);
+  }
   /// A mask of the first `count` lanes.
   Value mask(Value count) {
     return mlir::vector::CreateMaskOp::create(b, loc, vectorOf(b.getI1Type()),

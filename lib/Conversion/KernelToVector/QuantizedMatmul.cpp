@@ -382,6 +382,10 @@ struct Product {
   }
 
   void addUnit(const Tile &tile, const Unit &unit, Emitter::Values &totals) {
+    if (e.target.prefetchRows && tile.rows >= e.target.prefetchRows &&
+        tile.first == 0)
+      for (int64_t i = 0; i < format.unitBytes(); i += FormatRecord::chunkBytes)
+        e.prefetch(w, plus(unit.bytes, e.target.prefetchBytes + i));
     if (activation)
       addIntegers(tile, unit, totals);
     else

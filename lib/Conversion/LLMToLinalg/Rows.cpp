@@ -89,8 +89,9 @@ struct LowerPool : OpRewritePattern<llm::PoolOp> {
     RowBuilder rows{rewriter, op.getLoc()};
     Value init = rows.emptyFor(op, op.getBegin());
     if (op.getMode() == "cls")
-      rewriter.replaceOpWithNewOp<kernel::GatherOp>(
-          op, init.getType(), op.getBegin(), op.getX(), init, llm::FormatAttr());
+      rewriter.replaceOpWithNewOp<kernel::GatherOp>(op, init.getType(),
+                                                    op.getBegin(), op.getX(),
+                                                    init, llm::FormatAttr());
     else
       rewriter.replaceOpWithNewOp<kernel::PoolOp>(
           op, init.getType(), op.getX(), op.getBegin(), op.getEnd(), init);

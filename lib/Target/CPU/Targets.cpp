@@ -37,14 +37,14 @@ using namespace smelt;
 // clang-format off
 static constexpr TargetRecord records[] = {
   // [doc:targets]
-  // name          triple       cpu          LLVM features               executed features                  bits regs  n  rows fma    f16c   bf16   bytes
-  {"avx512-bf16", SMELT_LINUX, "x86-64-v4", "+avx512vnni,+avx512bf16", SMELT_V4 ",avx512vnni,avx512bf16", 512, 32,   32, 6,   true,  true,  true,  true},
-  {"avx512-vnni", SMELT_LINUX, "x86-64-v4", "+avx512vnni",             SMELT_V4 ",avx512vnni",            512, 32,   32, 6,   true,  true,  false, true},
-  {"avx512",      SMELT_LINUX, "x86-64-v4", "",                        SMELT_V4,                          512, 32,   32, 6,   true,  true,  false, false},
-  {"avx-vnni",    SMELT_LINUX, "x86-64-v3", "+avxvnni",                SMELT_V3 ",avxvnni",               256, 16,   32, 6,   true,  true,  false, true},
-  {"avx2",        SMELT_LINUX, "x86-64-v3", "",                        SMELT_V3,                          256, 16,   32, 6,   true,  true,  false, false},
+  // name          triple       cpu          LLVM features               executed features                  bits regs  n  rows prefetch fma    f16c   bf16   bytes
+  {"avx512-bf16", SMELT_LINUX, "x86-64-v4", "+avx512vnni,+avx512bf16", SMELT_V4 ",avx512vnni,avx512bf16", 512, 32,   32, 6,   2, 2048,  true,  true,  true,  true},
+  {"avx512-vnni", SMELT_LINUX, "x86-64-v4", "+avx512vnni",             SMELT_V4 ",avx512vnni",            512, 32,   32, 6,   2, 2048,  true,  true,  false, true},
+  {"avx512",      SMELT_LINUX, "x86-64-v4", "",                        SMELT_V4,                          512, 32,   32, 6,   2, 2048,  true,  true,  false, false},
+  {"avx-vnni",    SMELT_LINUX, "x86-64-v3", "+avxvnni",                SMELT_V3 ",avxvnni",               256, 16,   32, 6,   2, 2048,  true,  true,  false, true},
+  {"avx2",        SMELT_LINUX, "x86-64-v3", "",                        SMELT_V3,                          256, 16,   32, 6,   1, 2048,  true,  true,  false, false},
   // [/doc:targets]
-  {"generic",     SMELT_LINUX, "x86-64",    "",                        "",                                128, 16,   32, 6,   false, false, false, false},
+  {"generic",     SMELT_LINUX, "x86-64",    "",                        "",                                128, 16,   32, 6,   0, 0,     false, false, false, false},
 };
 // clang-format on
 

@@ -2,7 +2,9 @@
 
 module attributes {llm.target = "avx512-vnni"} {
 // A unit of 4 bits: a vector of 64 bytes for 8 columns, low halves first.
+// One row reads memory as fast without prefetches here.
 // CHECK-LABEL: func.func @dot_nibbles
+// CHECK-NOT: memref.prefetch
 // CHECK: scf.for
 // CHECK:   memref.load %{{.+}} : memref<1x3xi32>
 // CHECK:   arith.muli %{{.+}}, %c-8_i32 : i32
@@ -28,6 +30,7 @@ func.func @dot_nibbles(%q: memref<1x96xi8>, %s: memref<1x3xf32>, %t: memref<1x3x
 module attributes {llm.target = "avx2"} {
 // Halves of bytes: what they are multiplied with can't overflow 16 bits.
 // CHECK-LABEL: func.func @halves
+// CHECK: memref.prefetch %{{.+}}, read, locality<3>, data : memref<1664xi8>
 // CHECK: kernel.multiply_add %{{.+}} : vector<32xi8> -> vector<16xi16>
 // CHECK: kernel.multiply_add %{{.+}} : vector<16xi16> -> vector<8xi32>
 // One scale for row and weights: all of k is one sum, scaled at the end.
@@ -68,6 +71,7 @@ func.func @quantize(%x: memref<?x70xf32>, %q: memref<?x96xi8>, %s: memref<?x3xf3
 module attributes {llm.target = "generic"} {
 // Without products of bytes: even and odd ones as 16 bits.
 // CHECK-LABEL: func.func @words
+// CHECK-NOT: memref.prefetch
 // CHECK-NOT: vector<16xi8> -> vector<8xi16>
 // CHECK: kernel.multiply_add %{{.+}} : vector<8xi16> -> vector<4xi32>
 // CHECK: arith.shrsi %{{.+}} : vector<4xi32>

@@ -41,12 +41,15 @@ struct TargetRecord {
                                        // separated by commas
   int64_t vectorBits;                  // bits of a vector register
   int64_t vectorCount;                 // vector registers
-  int64_t panelRows; // n of the layout panel: the same for all targets
-  int64_t rowTile;   // rows (tokens) of a matrix product's register tile
-  bool hasFMA;       // fused multiply-add instructions
-  bool hasF16C;      // conversions between f16 and f32
-  bool hasBF16Dot;   // f32 += bf16 * bf16 + bf16 * bf16
-  bool hasByteDot;   // i32 += four products of bytes (vpdpbusd)
+  int64_t panelRows;     // n of the layout panel: the same for all targets
+  int64_t rowTile;       // rows (tokens) of a matrix product's register tile
+  int64_t prefetchRows;  // from how many rows on a tile prefetches quantised
+                         // weights; 0: never
+  int64_t prefetchBytes; // how far ahead
+  bool hasFMA;           // fused multiply-add instructions
+  bool hasF16C;          // conversions between f16 and f32
+  bool hasBF16Dot;       // f32 += bf16 * bf16 + bf16 * bf16
+  bool hasByteDot;       // i32 += four products of bytes (vpdpbusd)
   // [/doc:target-record]
 
   /// Elements of 32 bits in a vector register.
