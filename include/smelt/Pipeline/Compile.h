@@ -20,7 +20,7 @@ struct CompileOptions {
   std::string dtype;  // f32, bf16, or empty: as the checkpoint says
   /// SCHEME or PATTERN=SCHEME (Formats.def); the last that matches counts.
   std::vector<std::string> quantize;
-  std::string mcpu;   // host, a target record or a processor; empty: host
+  std::string mcpu; // host, a target record or a processor; empty: host
   std::string emit = "ingot"; // mlir, llvm, asm, obj, shared or ingot
   std::string lastStage;      // of Stages.def; empty: all that `emit` needs
   std::string dumpFolder;     // gets one file for each stage; empty: none
