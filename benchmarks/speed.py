@@ -17,9 +17,11 @@ import os
 
 import common
 
-# Shape, layers, dtype: larger than any cache, small enough to be quick.
-MODELS = [("tinyllama", 8, "f32"), ("tinyllama", 8, "bf16"),
-          ("llama-3.2-1b", None, "bf16")]
+# Shape, layers, dtype, scheme: larger than any cache, small enough to be quick.
+MODELS = [("tinyllama", 8, "f32", None), ("tinyllama", 8, "bf16", None),
+          ("llama-3.2-1b", None, "bf16", None),
+          ("llama-3.2-1b", None, "bf16", "w8a8"),
+          ("llama-3.2-1b", None, "bf16", "w4a8")]
 
 
 def main():
@@ -31,15 +33,18 @@ def main():
     args = parser.parse_args()
 
     print(common.machine())
-    for shape, layers, dtype in MODELS:
+    for shape, layers, dtype, scheme in MODELS:
         folder = common.checkpoint(shape, dtype, layers)
-        ingot = folder + ".ingot"
-        common.run("compile", folder, "-q", "--dtype", dtype, "-o", ingot)
+        name = os.path.basename(folder) + (f"-{scheme}" if scheme else "")
+        ingot = os.path.join(common.WORK, name + ".ingot")
+        quantize = ["--quantize", scheme] if scheme else []
+        common.run("compile", folder, "-q", "--dtype", dtype, *quantize, "-o",
+                   ingot)
         bench = json.loads(common.run(
             "bench", ingot, "--json", "-t", str(args.threads), "-p", "256",
             "-n", "32", "-r", str(args.repetitions)).output)
         for result in bench["results"]:
-            print(f"{os.path.basename(folder)}, {result['test']}: "
+            print(f"{name}, {result['test']}: "
                   f"{100 * result['share_of_limit']:.0f} % of "
                   f"{result['resource']} with {args.threads} threads "
                   f"({result['tokens_per_second']:.1f} tokens/s)")
