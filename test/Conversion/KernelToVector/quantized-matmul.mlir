@@ -52,18 +52,6 @@ func.func @floats(%x: memref<1x70xf32>, %w: memref<1x1216xi8>, %y: memref<1x16xf
   kernel.matmul ins(%x, %w : memref<1x70xf32>, memref<1x1216xi8>) outs(%y : memref<1x16xf32>) {format = #llm.format<int4_g32>}
   return
 }
-
-// CHECK-LABEL: func.func @quantize
-// CHECK: vector.reduction <maxsi>
-// CHECK: arith.trunci %{{.+}} : vector<32xi32> to vector<32xi8>
-// CHECK: vector.store %{{.+}} : memref<?x96xi8>, vector<32xi8>
-// CHECK: vector.reduction <add>
-// Of the last 32, 6 are read.
-// CHECK: vector.maskedload
-func.func @quantize(%x: memref<?x70xf32>, %q: memref<?x96xi8>, %s: memref<?x3xf32>, %t: memref<?x3xi32>) {
-  kernel.quantize ins(%x : memref<?x70xf32>) outs(%q, %s, %t : memref<?x96xi8>, memref<?x3xf32>, memref<?x3xi32>) {activation = #llm.activation<int8_g32>}
-  return
-}
 }
 
 // -----

@@ -1,0 +1,66 @@
+// RUN: smelt-opt %s --pass-pipeline='builtin.module(func.func(convert-kernel-to-vector))' -split-input-file | FileCheck %s
+
+module attributes {llm.target = "avx2"} {
+// Two rows of one panel: four vectors of columns each, over k in fours.
+// CHECK-LABEL: func.func @matmul_f32
+// CHECK: scf.for {{.+}} -> (vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>)
+// CHECK: vector.load %{{.+}} : memref<10x32xf32>, vector<8xf32>
+// CHECK: math.fma
+// CHECK: vector.store
+// CHECK-NOT: kernel.matmul
+func.func @matmul_f32(%a: memref<2x10xf32>, %w: memref<1x10x32x1xf32>, %c: memref<2x32xf32>) {
+  kernel.matmul ins(%a, %w : memref<2x10xf32>, memref<1x10x32x1xf32>) outs(%c : memref<2x32xf32>) {format = #llm.format<f32>}
+  return
+}
+
+// Pairs of bf16 are words: shifted for the even k, masked for the odd.
+// CHECK-LABEL: func.func @matmul_bf16
+// CHECK: vector.load %{{.+}} : memref<5x64xbf16>, vector<16xbf16>
+// CHECK: vector.bitcast %{{.+}} : vector<16xbf16> to vector<8xi32>
+// CHECK: arith.shli
+// CHECK: arith.andi
+func.func @matmul_bf16(%a: memref<1x9xf32>, %w: memref<1x5x32x2xbf16>, %c: memref<1x32xf32>) {
+  kernel.matmul ins(%a, %w : memref<1x9xf32>, memref<1x5x32x2xbf16>) outs(%c : memref<1x32xf32>) {format = #llm.format<bf16>}
+  return
+}
+
+// Six rows, or what is left as four, two and one; the last panel is stored
+// under a mask.
+// CHECK-LABEL: func.func @matmul_ragged
+// CHECK: arith.cmpi eq, %{{.+}}, %c6
+// CHECK: scf.if
+// CHECK: vector.maskedstore
+// CHECK: else
+// CHECK-COUNT-3: arith.cmpi uge
+// CHECK: vector.maskedstore
+func.func @matmul_ragged(%a: memref<?x10xf32>, %w: memref<1x10x32x1xf32>, %c: memref<?x?xf32>) {
+  kernel.matmul ins(%a, %w : memref<?x10xf32>, memref<1x10x32x1xf32>) outs(%c : memref<?x?xf32>) {format = #llm.format<f32>}
+  return
+}
+}
+
+// -----
+
+module attributes {llm.target = "avx512-bf16"} {
+// Words of a row against vectors of words; the ninth k is a pair with zero.
+// CHECK-LABEL: func.func @matmul_dot
+// CHECK: vector.load %{{.+}} : memref<5x64xbf16>, vector<32xbf16>
+// CHECK: vector.load %{{.+}} : memref<1x9xbf16>, vector<2xbf16>
+// CHECK: x86vector.avx512.dot %{{.+}} : vector<32xbf16> -> vector<16xf32>
+// CHECK: arith.extui %{{.+}} : i16 to i32
+// CHECK: x86vector.avx512.dot
+// CHECK-NOT: math.fma
+func.func @matmul_dot(%a: memref<1x9xbf16>, %w: memref<1x5x32x2xbf16>, %c: memref<1x32xf32>) {
+  kernel.matmul ins(%a, %w : memref<1x9xbf16>, memref<1x5x32x2xbf16>) outs(%c : memref<1x32xf32>) {format = #llm.format<bf16>}
+  return
+}
+
+// Rows of f32 aren't rounded: the general claimer.
+// CHECK-LABEL: func.func @matmul_dot_not_f32
+// CHECK-NOT: x86vector
+// CHECK: math.fma
+func.func @matmul_dot_not_f32(%a: memref<1x9xf32>, %w: memref<1x5x32x2xbf16>, %c: memref<1x32xf32>) {
+  kernel.matmul ins(%a, %w : memref<1x9xf32>, memref<1x5x32x2xbf16>) outs(%c : memref<1x32xf32>) {format = #llm.format<bf16>}
+  return
+}
+}
