@@ -95,11 +95,12 @@ struct Product {
     Value bytes;  // of the panel
     Value column; // of the row
   };
-  Step stepOf(const Unit &unit, int64_t i) {
+  /// Step `i` of a unit.
+  Step stepOf(const Unit &unit, Value i) {
+    int64_t bytes = step * FormatRecord::panelRows * format.bits / 8;
     Value column = e.mul(unit.number, e.index(FormatRecord::unitColumns));
-    return {
-        plus(unit.bytes, i * step * FormatRecord::panelRows * format.bits / 8),
-        plus(column, i * step)};
+    return {e.add(unit.bytes, e.mul(i, e.index(bytes))),
+            e.add(column, e.mul(i, e.index(step)))};
   }
   static constexpr int64_t steps = FormatRecord::unitColumns / step;
 
@@ -139,7 +140,7 @@ struct Product {
   eachQuad(const Tile &tile, const Unit &unit,
            llvm::function_ref<void(size_t i, Value columns, Value row)> body) {
     for (int64_t q = 0; q < 2 * steps; ++q) {
-      Step at = stepOf(unit, q / 2);
+      Step at = stepOf(unit, e.index(q / 2));
       Emitter::Values columns = weights(tile, at, q % 2);
       for (int64_t r = 0; r < tile.rows; ++r) {
         Value x = quad(rowOf(tile, r), at, q % 2);
@@ -199,19 +200,15 @@ struct Product {
   }
 
   /// Bytes as i16, even and odd ones apart; those of the row in the upper
-  /// halves, so that sums are 256 times too large: at most 2^29.
+  /// halves, so that sums are 256 times too large: at most 2^28.
   void addWords(const Tile &tile, const Unit &unit, Emitter::Values &sums) {
     VectorType longs = e.vectorOf(b.getI32Type());
-    Step first = stepOf(unit, 0), second = stepOf(unit, 1);
-    Value stride = e.sub(second.bytes, first.bytes);
     Emitter::Values large(sums.size(), splatOf(longs, 0));
     large = e.loop(e.index(0), e.index(steps), 1, large,
                    [&](Value i, ValueRange carried) {
                      Emitter::Values inner(carried);
-                     Step at{e.add(first.bytes, e.mul(i, stride)),
-                             e.add(first.column, e.mul(i, e.index(step)))};
                      for (int64_t q = 0; q < 2; ++q)
-                       addQuadOfWords(tile, at, q, inner);
+                       addQuadOfWords(tile, stepOf(unit, i), q, inner);
                      return inner;
                    });
     Value back = splatOf(longs, 8);
@@ -250,7 +247,8 @@ struct Product {
     return activation && !activation->group && !format.group;
   }
 
-  /// What the sums of a row's unit begin with, or add to `sums`.
+  /// What a row's sums begin with, or are corrected by if they exist, for a
+  /// unit.
   void correct(const Tile &tile, const Unit &unit, Emitter::Values &result) {
     for (int64_t r = 0; r < tile.rows; ++r) {
       Value sum = e.load(sums, {rowOf(tile, r), unit.number});

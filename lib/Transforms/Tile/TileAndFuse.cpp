@@ -53,7 +53,6 @@ public:
 
 private:
   using Carried = SmallVector<Value>;
-  using TileBody = function_ref<FailureOr<Carried>(ValueRange carried)>;
 
   Value index(int64_t value) {
     return arith::ConstantIndexOp::create(b, loc, value);
@@ -243,7 +242,6 @@ FailureOr<Nest::Carried> Nest::tile(ArrayRef<OpFoldResult> offsets,
     return root->emitOpError("can't be tiled");
   Operation *op = tiled->tiledOps.front();
   Carried results;
-  SmallVector<std::pair<tensor::ExtractSliceOp, Value>> insertions;
   if (auto dps = dyn_cast<DestinationStyleOpInterface>(op))
     for (auto [init, result, destination] :
          llvm::zip_equal(dps.getDpsInitsMutable(), op->getResults(), carried)) {
