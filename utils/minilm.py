@@ -17,8 +17,8 @@ import safetensors
 from smelt import smelt
 
 
-def main():
-    ingot, folder, least = sys.argv[1:]
+def cosines(ingot, folder):
+    """Pairs of a sentence and its embedding's cosine with the golden's."""
     with open(f"{folder}/sentences.json") as file:
         sentences = json.load(file)
     golden = safetensors.load(f"{folder}/golden.safetensors")["embeddings"]
@@ -26,18 +26,24 @@ def main():
     out = smelt("embed", ingot, stdin=lines).splitlines()
     if len(out) != len(sentences):
         sys.exit(f"{len(out)} embeddings for {len(sentences)} sentences")
-    width, worst = golden.shape[1], 1.0
-    for i, line in enumerate(out):
+    width = golden.shape[1]
+    for i, (sentence, line) in enumerate(zip(sentences, out)):
         x = json.loads(line)["embedding"]
         y = golden.values[i * width:(i + 1) * width]
         if len(x) != width:
             sys.exit(f"sentence {i}: {len(x)} numbers, expected {width}")
-        cosine = math.fsum(a * b for a, b in zip(x, y)) / math.sqrt(
+        yield sentence, math.fsum(a * b for a, b in zip(x, y)) / math.sqrt(
             math.fsum(a * a for a in x) * math.fsum(b * b for b in y))
+
+
+def main():
+    ingot, folder, least = sys.argv[1:]
+    worst, count = 1.0, 0
+    for sentence, cosine in cosines(ingot, folder):
         if not cosine >= float(least):
-            sys.exit(f"sentence {i} ({sentences[i][:40]!r}): cosine {cosine}")
-        worst = min(worst, cosine)
-    print(f"{len(out)} sentences, least cosine {worst:.7f}")
+            sys.exit(f"sentence {count} ({sentence[:40]!r}): cosine {cosine}")
+        worst, count = min(worst, cosine), count + 1
+    print(f"{count} sentences, least cosine {worst:.7f}")
 
 
 if __name__ == "__main__":
