@@ -62,9 +62,9 @@ class Builder:
             axis=-1, epsilon=eps)
 
     def gelu(self, x):
-        erf = self.Erf(self.Mul(x, self.scalar(0.5 ** 0.5)))
-        return self.Mul(self.Mul(x, self.scalar(0.5)),
-                        self.Add(erf, self.scalar(1.0)))
+        erf = self.Erf(self.Div(x, self.scalar(2 ** 0.5)))
+        return self.Mul(self.Mul(x, self.Add(erf, self.scalar(1.0))),
+                        self.scalar(0.5))
 
 
 def loadWeights(path):
@@ -105,7 +105,7 @@ def build(checkpoint, batch, length):
         q = headsOf(b.linear(x, f"{layer}.attention.self.query"), [0, 2, 1, 3])
         k = headsOf(b.linear(x, f"{layer}.attention.self.key"), [0, 2, 3, 1])
         v = headsOf(b.linear(x, f"{layer}.attention.self.value"), [0, 2, 1, 3])
-        scores = b.Softmax(b.Mul(b.MatMul(q, k), b.scalar(size ** -0.5)),
+        scores = b.Softmax(b.Div(b.MatMul(q, k), b.scalar(size ** 0.5)),
                            axis=-1)
         mixed = b.Reshape(b.Transpose(b.MatMul(scores, v), perm=[0, 2, 1, 3]),
                           b.shape(batch, length, hidden))

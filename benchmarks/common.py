@@ -38,8 +38,8 @@ def checkpoint(shape, dtype="bf16", layers=None, vocabulary=None):
     return folder
 
 
-class Missing(Exception):
-    """What can't be installed, and why."""
+class Skipped(Exception):
+    """A system or a model that can't be installed or run, and why."""
 
 
 def pip(venv, *args, variables=None):
@@ -52,7 +52,7 @@ def pip(venv, *args, variables=None):
                                  stdout=subprocess.PIPE,
                                  stderr=subprocess.PIPE)
         if process.returncode:
-            raise Missing(f"can't be installed: {lastLine(process)}")
+            raise Skipped(f"can't be installed: {lastLine(process)}")
 
 
 def lastLine(process):
@@ -96,6 +96,15 @@ def best(times, measure):
     """The fastest of several measurements."""
     return min((measure() for _ in range(times)),
                key=lambda timed: timed.seconds)
+
+
+def processorFlags():
+    """The flags of the first processor in /proc/cpuinfo."""
+    with open("/proc/cpuinfo") as file:
+        for line in file:
+            if line.startswith("flags"):
+                return set(line.split(":", 1)[1].split())
+    return set()
 
 
 def machine():

@@ -21,75 +21,25 @@ import shutil
 import statistics
 import subprocess
 import sys
-from collections import namedtuple
 
 import common
 import make_checkpoint
 import roofline
+from cases import CASES, NAMED
+from common import Skipped
 from smelt import program
 
 # What pip installs for each system; a system whose packages fail is left out.
 PACKAGES = {
     "llama.cpp": ["llama-cpp-python==0.3.36", "gguf==0.19.0"],
-    "ONNX Runtime": ["onnxruntime==1.31.1", "onnx==1.23.2"],
-    "OpenVINO": ["openvino==2026.4.1", "onnxruntime==1.31.1", "onnx==1.23.2"]}
+    "ONNX Runtime": ["onnxruntime==1.31.1", "onnx==1.23.2", "sympy==1.14.0"],
+    "OpenVINO": ["openvino==2026.4.1", "nncf==3.4.0", "onnx==1.23.2",
+                 "gguf==0.19.0"]}
 NUMPY = "numpy==2.4.6"
 PIP = ["install", "-q", "--no-binary", "llama-cpp-python", NUMPY]
 
-# name: for --case. shape, dtype: of the checkpoint. arguments: what `smelt
-# compile` gets besides. batch, prompt, generate: texts, tokens of each, tokens
-# to generate. weight: bytes of a stored weight, for the roofline of encoders.
-# peers: systems, each with the format of its model file.
-Case = namedtuple(
-    "Case", "name shape dtype arguments batch prompt generate weight peers")
-
-
-def decoder(name, shape, dtype, arguments, *formats):
-    return Case(name, shape, dtype, arguments, 1, 128, 16, None,
-                [("llama.cpp", kind) for kind in formats])
-
-
-def encoder(name, shape, arguments, batch, length, weight, onnx, openvino):
-    return Case(name, shape, "f32", arguments, batch, length, 0, weight,
-                [("ONNX Runtime", onnx), ("OpenVINO", openvino)])
-
-
-F32, BF16 = ["--dtype", "f32"], ["--dtype", "bf16"]
-W8, W4 = ["--quantize", "w8a8"], ["--quantize", "w4a8"]
-INT8 = ("int8-dynamic", "int8-static")
-
-CASES = {case.name: case for case in (
-    decoder("llama-1b-bf16", "llama-3.2-1b", "bf16", BF16, "BF16", "F16"),
-    decoder("llama-1b-w8a8", "llama-3.2-1b", "bf16", W8, "Q8_0"),
-    decoder("llama-1b-w4a8", "llama-3.2-1b", "bf16", W4, "Q4_0"),
-    decoder("tinyllama-bf16", "tinyllama", "bf16", BF16, "BF16", "F16"),
-    decoder("tinyllama-w4a8", "tinyllama", "bf16", W4, "Q4_0"),
-    decoder("qwen-0.5b-f32", "qwen2.5-0.5b", "f32", F32, "F32"),
-    decoder("qwen-0.5b-w8a8", "qwen2.5-0.5b", "bf16", W8, "Q8_0"),
-    decoder("qwen-0.5b-w4a8", "qwen2.5-0.5b", "bf16", W4, "Q4_0"),
-    encoder("bert-base-f32", "bert-base", F32, 8, 64, 4, "f32", "f32"),
-    encoder("bert-base-w8a8", "bert-base", W8, 8, 64, 1, *INT8),
-    encoder("minilm-f32", "minilm-l6", F32, 8, 64, 4, "f32", "f32"),
-    encoder("minilm-f32-one", "minilm-l6", F32, 1, 128, 4, "f32", "f32"),
-    encoder("minilm-w8a8", "minilm-l6", W8, 8, 64, 1, *INT8),
-)}
-# Left out unless named: a quick run through every system.
-SMALL = {case.name: case for case in (
-    decoder("smollm-f32", "smollm-135m", "f32", F32, "F32"),
-    decoder("smollm-bf16", "smollm-135m", "bf16", BF16, "BF16", "F16"),
-    decoder("smollm-w8a8", "smollm-135m", "bf16", W8, "Q8_0"),
-    decoder("smollm-w4a8", "smollm-135m", "bf16", W4, "Q4_0"),
-)}
 LIMIT = 900  # seconds that one command may take
-
-
-class Skipped(Exception):
-    """A system that can't be installed or can't run a case, and why."""
-
-
-def lastLine(process):
-    lines = (process.stderr or process.stdout or "").strip().splitlines()
-    return lines[-1].strip() if lines else "no message"
+MOST_REPETITIONS = 50
 
 
 def smelt(*args):
@@ -139,21 +89,13 @@ class Environment:
                      "CMAKE_ARGS": "-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF"}
         if shutil.which("clang-22"):
             variables.update(CC="clang-22", CXX="clang++-22")
-        commands = [[self.tool("pip"), *PIP, *PACKAGES[peer]]]
-        if not os.path.exists(self.tool("pip")):
-            commands.insert(0, [sys.executable, "-m", "venv", self.folder])
-        for command in commands:
-            process = subprocess.run(command, env=variables, text=True,
-                                     stdout=subprocess.PIPE,
-                                     stderr=subprocess.PIPE)
-            if process.returncode:
-                raise Skipped(f"can't be installed: {lastLine(process)}")
+        common.pip(self.folder, *PIP, *PACKAGES[peer], variables=variables)
         with open(done, "w") as file:
             file.write(wanted)
 
 
 def ask(environment, action, peer, request):
-    """Runs peers.py for one request and returns what it prints."""
+    """Runs peers.py for one request; what a measurement prints."""
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                           "peers.py")
     try:
@@ -165,9 +107,9 @@ def ask(environment, action, peer, request):
         raise Skipped(f"{action} took more than {LIMIT} s")
     if process.returncode:
         raise Skipped(f"{action} failed with status {process.returncode}: "
-                      f"{lastLine(process)}")
-    lines = process.stdout.splitlines()
-    return json.loads(lines[-1]) if lines else None
+                      f"{common.lastLine(process)}")
+    return (json.loads(process.stdout.splitlines()[-1])
+            if action == "measure" else None)
 
 
 def linearWeights(shape):
@@ -184,7 +126,7 @@ def linearWeights(shape):
 
 
 class System:
-    """What one system took for a case, by phase, and what its runs read."""
+    """What one system took for a case with some threads, by phase."""
 
     def __init__(self, name):
         self.name = name
@@ -202,10 +144,11 @@ class System:
 
 
 class Limits:
-    """Bandwidth and peaks, measured before and after each of Smelt's runs."""
+    """Bandwidth and peaks with some threads, measured before and after each of
+    Smelt's runs, and where the cores were."""
 
     def __init__(self):
-        self.bandwidths, self.peaks = [], {}
+        self.bandwidths, self.peaks, self.placements = [], {}, []
 
     def add(self, bench):
         for when in ("machine_before", "machine_after"):
@@ -214,6 +157,13 @@ class Limits:
             for peak in bench[when]["peaks"]:
                 self.peaks.setdefault(peak["unit"], []).append(
                     peak["operations_per_second"])
+            self.placements.append(bench[when]["placement"])
+
+    def extend(self, other):
+        self.bandwidths += other.bandwidths
+        self.placements += other.placements
+        for unit, rates in other.peaks.items():
+            self.peaks.setdefault(unit, []).extend(rates)
 
     def bandwidth(self):
         return statistics.median(self.bandwidths)
@@ -221,51 +171,57 @@ class Limits:
     def peak(self, unit):
         return statistics.median(self.peaks.get(unit, [0]))
 
+    def placement(self):
+        """near, far, or both by name where the host moved the cores."""
+        return " and ".join(sorted(set(self.placements)))
+
 
 class Run:
-    """One case: prepares model files, takes rounds, keeps the results."""
+    """One case: prepares model files, takes rounds with each number of threads,
+    keeps the results."""
 
     def __init__(self, case, environment, args, skip):
         self.case, self.environment = case, environment
         self.args, self.skip = args, skip
-        self.limits = Limits()
-        self.smelt = System("Smelt")
-        self.peers = []  # (system, name of the peer, request)
-        self.files = []
+        self.folder = os.path.join(common.WORK, "compare", case.name)
+        self.ingot = os.path.join(self.folder, "smelt.ingot")
+        self.peers = []  # pairs of a peer and its request
+        self.systems = {}  # by (threads, name), Smelt first
+        self.limits = {threads: Limits() for threads in args.threads}
         self.unit = self.promptWork = None
-
-    def path(self, suffix):
-        path = os.path.join(common.WORK, f"{self.case.name}{suffix}")
-        self.files.append(path)
-        return path
 
     def prepare(self):
         case = self.case
+        if case.needs and case.needs not in common.processorFlags():
+            raise Skipped(f"this processor has no {case.needs}")
+        os.makedirs(self.folder, exist_ok=True)
         folder = common.checkpoint(case.shape, case.dtype)
-        self.ingot = self.path(".ingot")
         smelt("compile", folder, "-q", *case.arguments, "-o", self.ingot)
         for peer, kind in case.peers:
-            extension = "gguf" if peer == "llama.cpp" else "onnx"
             request = dict(
-                checkpoint=folder, format=kind, batch=case.batch,
-                file=self.path(f"-{peer.split('.')[0].replace(' ', '')}-"
-                               f"{kind}.{extension}"),
-                prompt=case.prompt, generate=case.generate,
-                threads=self.args.threads, repetitions=self.args.repetitions)
+                checkpoint=folder, format=kind, batch=len(case.lengths),
+                file=os.path.join(self.folder, f"{peer} {kind}"),
+                prompt=max(case.lengths), generate=case.generate,
+                threads=max(self.args.threads))
             try:
                 self.environment.require(peer)
                 ask(self.environment, "prepare", peer, request)
-                self.peers.append((System(f"{peer} {kind}"), peer, request))
+                self.peers.append((peer, request))
             except Skipped as reason:
                 self.skip(f"{case.name}, {peer} {kind}", reason)
 
-    def measureSmelt(self):
-        case = self.case
-        bench = json.loads(smelt(
-            "bench", self.ingot, "--json", "-t", str(self.args.threads),
-            "-p", str(case.prompt), "-n", str(case.generate), "-r",
-            str(self.args.repetitions), "--parallel", str(case.batch)))
-        self.limits.add(bench)
+    def system(self, threads, name):
+        return self.systems.setdefault((threads, name), System(name))
+
+    def bench(self, threads, repetitions):
+        return json.loads(smelt(
+            "bench", self.ingot, "--json", "-t", str(threads), "--lengths",
+            ",".join(map(str, self.case.lengths)), "-n",
+            str(self.case.generate), "-r", str(repetitions)))
+
+    def measureSmelt(self, threads, repetitions):
+        bench = self.bench(threads, repetitions)
+        self.limits[threads].add(bench)
         prompt, *generate = bench["results"]
         work = {result["test"]: result["work_per_second"] *
                 result["median_seconds"] for result in bench["results"]}
@@ -274,56 +230,65 @@ class Run:
         for test in generate:
             result["generate"] = test["seconds"]
             result["bytes_per_token"] = work[test["test"]] / test["tokens"]
-        self.smelt.add(result)
+        self.system(threads, "Smelt").add(result)
+
+    def repetitions(self, threads):
+        """How many repetitions fill a turn."""
+        results = self.bench(threads, 1)["results"]
+        once = sum(result["median_seconds"] for result in results)
+        return min(max(round(self.args.seconds / once), 1), MOST_REPETITIONS)
 
     def measure(self):
-        for _ in range(self.args.rounds):
-            self.measureSmelt()
-            for entry in list(self.peers):
-                system, peer, request = entry
-                try:
-                    system.add(ask(self.environment, "measure", peer,
-                                   request))
-                except Skipped as reason:
-                    self.skip(f"{self.case.name}, {system.name}", reason)
-                    self.peers.remove(entry)
+        for threads in self.args.threads:
+            repetitions = self.repetitions(threads)
+            for _ in range(self.args.rounds):
+                self.measureSmelt(threads, repetitions)
+                for entry in list(self.peers):
+                    peer, request = entry
+                    name = f"{peer} {request['format']}"
+                    try:
+                        self.system(threads, name).add(ask(
+                            self.environment, "measure", peer,
+                            {**request, "threads": threads,
+                             "repetitions": repetitions}))
+                    except Skipped as reason:
+                        self.skip(f"{self.case.name}, {name}", reason)
+                        self.peers.remove(entry)
 
     def rows(self):
-        """A record for each system: speeds, shares of limits, time relative
-        to Smelt's, and the points of the roofline."""
-        case, peak = self.case, self.limits.peak(self.unit)
-        weights = linearWeights(case.shape)
-        for system in [self.smelt, *(entry[0] for entry in self.peers)]:
-            row = {"case": case.name, "system": system.name,
-                   "threads": self.args.threads, "batch": case.batch,
-                   "length": case.prompt, "unit": self.unit}
+        """A record for each system and number of threads: speeds, shares of
+        limits, time relative to Smelt's, and the points of the roofline."""
+        case, weights = self.case, linearWeights(self.case.shape)
+        for (threads, name), system in self.systems.items():
+            limits = self.limits[threads]
+            peak = limits.peak(self.unit)
+            row = {"case": case.name, "system": name, "threads": threads,
+                   "lengths": case.lengths, "unit": self.unit,
+                   "placement": limits.placement()}
             for phase in ("prompt", "generate"):
                 seconds = system.median(phase)
                 if seconds is None:
                     continue
                 isPrompt = phase == "prompt"
-                tokens = (case.batch * case.prompt if isPrompt
-                          else case.generate)
+                tokens = sum(case.lengths) if isPrompt else case.generate
                 read = system.bytesPerToken or weights * case.weight
                 if isPrompt:
                     operations = self.promptWork
                     share = operations / seconds / peak if peak else None
                 else:
                     operations, read = 2 * weights * tokens, read * tokens
-                    share = read / seconds / self.limits.bandwidth()
+                    share = read / seconds / limits.bandwidth()
                 row[phase] = {
                     "seconds": seconds, "tokens_per_second": tokens / seconds,
-                    "share_of_limit": share,
-                    "time_of_smelt": seconds / self.smelt.median(phase),
+                    "share_of_limit": share, "time_of_smelt": seconds /
+                    self.systems[threads, "Smelt"].median(phase),
                     "intensity": operations / read,
                     "rate": operations / seconds}
-            yield row
+            if "prompt" in row:
+                yield row
 
     def clean(self):
-        for path in self.files:
-            for leftover in (path, path + ".source"):
-                if os.path.exists(leftover):
-                    os.remove(leftover)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def percent(share):
@@ -357,13 +322,8 @@ def printTables(rows):
             continue
         lines = [titles] + [[row["case"], str(row["threads"]), row["system"],
                              *cells(row)] for row in chosen]
-        widths = [max(map(len, column)) for column in zip(*lines)]
-        lines.insert(1, ["-" * width for width in widths])
         print()
-        for line in lines:
-            print("| " + " | ".join(
-                cell.ljust(width) if i in (0, 2) else cell.rjust(width)
-                for i, (cell, width) in enumerate(zip(line, widths))) + " |")
+        common.printTable(lines, left=(0, 2))
 
 
 def drawRoofline(path, rows, limits):
@@ -383,46 +343,57 @@ def drawRoofline(path, rows, limits):
     roofline.draw(path, common.machine(), limits.bandwidth(), peaks, points)
 
 
+def listCases():
+    for name, case in {**CASES, **NAMED}.items():
+        count, longest = len(case.lengths), max(case.lengths)
+        texts = (f"{count} x {longest}" if min(case.lengths) == longest else
+                 f"{count} texts of {min(case.lengths)} to {longest}")
+        print(f"{name}: {case.shape}, {texts} tokens, "
+              f"{' '.join(case.arguments)}; "
+              f"{', '.join(' '.join(pair) for pair in case.peers)}"
+              f"{'' if name in CASES else ' (only if named)'}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--case", action="append", metavar="NAME",
-                        choices=[*CASES, *SMALL],
+                        choices=[*CASES, *NAMED],
                         help="run only this case; may be repeated")
     parser.add_argument("--list", action="store_true", help="list the cases")
-    parser.add_argument("-t", "--threads", type=int,
-                        default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("-r", "--repetitions", type=int, default=2,
-                        help="runs of each system in a round (default: 2)")
+    processors = len(os.sched_getaffinity(0))
+    parser.add_argument("-t", "--threads", type=int, action="append",
+                        help="threads of every system; may be repeated "
+                             "(default: all)")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=1.5,
+                        help="what a turn of Smelt should take; every system "
+                             "repeats as often (default: 1.5)")
     parser.add_argument("--keep", action="store_true",
                         help="keep compiled models and other systems' files")
     args = parser.parse_args()
-    if min(args.threads, args.rounds, args.repetitions) < 1:
-        parser.error("threads, rounds and repetitions are 1 at least")
-    processors = len(os.sched_getaffinity(0))
-    if args.threads > processors:
-        parser.error(f"{args.threads} threads on {processors} processors: "
+    args.threads = args.threads or [processors]
+    if min(*args.threads, args.rounds) < 1:
+        parser.error("threads and rounds are 1 at least")
+    if max(args.threads) > processors:
+        parser.error(f"{max(args.threads)} threads on {processors} processors: "
                      "systems that spin would wait for each other")
     if args.list:
-        for case in (*CASES.values(), *SMALL.values()):
-            print(f"{case.name}: {case.shape}, {case.batch} x {case.prompt} "
-                  f"tokens, {' '.join(case.arguments)}; "
-                  f"{', '.join(' '.join(pair) for pair in case.peers)}"
-                  f"{'' if case.name in CASES else ' (only if named)'}")
+        listCases()
         return
 
     print(common.machine())
     os.makedirs(common.WORK, exist_ok=True)
     environment = Environment(os.path.join(common.WORK, "venv-compare"))
-    rows, skipped, limits = [], [], Limits()
+    rows, skipped = [], []
+    limits = {threads: Limits() for threads in args.threads}
 
     def skip(what, reason):
         skipped.append(f"SKIPPED {what}: {reason}")
         print(skipped[-1], flush=True)
 
     for name in args.case or CASES:
-        run = Run({**CASES, **SMALL}[name], environment, args, skip)
+        run = Run({**CASES, **NAMED}[name], environment, args, skip)
         print(f"{name}: preparing", flush=True)
         try:
             run.prepare()
@@ -432,24 +403,28 @@ def main():
         except Skipped as reason:
             skip(name, reason)
         finally:
-            limits.bandwidths += run.limits.bandwidths
-            for unit, rates in run.limits.peaks.items():
-                limits.peaks.setdefault(unit, []).extend(rates)
+            for threads, each in run.limits.items():
+                limits[threads].extend(each)
             if not args.keep:
                 run.clean()
     if not rows:
         sys.exit("no case ran")
     printTables(rows)
-    print(f"\nread {limits.bandwidth() / 1e9:.1f} GB/s; " + ", ".join(
-        f"{unit} {limits.peak(unit) / 1e9:.0f} Gop/s"
-        for unit in limits.peaks if limits.peak(unit)))
+    print()
+    for threads, each in limits.items():
+        print(f"{threads} threads: read {each.bandwidth() / 1e9:.1f} GB/s, " +
+              ", ".join(f"{unit} {each.peak(unit) / 1e9:.0f} Gop/s"
+                        for unit in each.peaks if each.peak(unit)) +
+              f"; placement of the cores {each.placement()}")
     for line in skipped:
         print(line)
     base = os.path.join(common.WORK, "compare")
     with open(base + ".json", "w") as file:
         json.dump({"machine": common.machine(), "rows": rows,
                    "skipped": skipped}, file, indent=2)
-    drawRoofline(base + ".svg", rows, limits)
+    most = max(args.threads)
+    drawRoofline(base + ".svg", [row for row in rows
+                                 if row["threads"] == most], limits[most])
     print(f"wrote {base}.json and {base}.svg")
 
 

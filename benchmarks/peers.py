@@ -9,9 +9,10 @@
 
 Runs in the environment that compare.py installs, a process for each request, so
 that no threads of one system are alive while another runs. REQUEST is JSON with
-checkpoint, format, file, batch, prompt, generate, threads and repetitions:
-`prepare` writes the peer's model file, `measure` prints a line of JSON with the
-seconds of every repetition and the bytes that generating a token reads.
+checkpoint, format, file (without an ending), batch, prompt, generate, threads
+and repetitions: `prepare` writes the peer's model file, `measure` prints a line
+of JSON with the seconds of every repetition and the bytes that generating a
+token reads.
 """
 import ctypes
 import json
@@ -35,6 +36,16 @@ def someIds(count, vocabulary):
     return [(i * 7919 + 13) % vocabulary for i in range(count)]
 
 
+def bytesPerToken(request, weights, element):
+    """What a token reads: weights (`weights(config)` says how many bytes) and,
+    on average over the generation, a cache of `element` bytes a number."""
+    with open(f"{request.checkpoint}/config.json") as file:
+        config = json.load(file)
+    position = (2 * config["num_hidden_layers"] * config["head_dim"] *
+                config["num_key_value_heads"] * element)  # keys and values
+    return weights(config) + position * (request.generate + 1) / 2
+
+
 class LlamaCpp:
     """Prompts and generation through llama_decode, without a sampler.
 
@@ -51,43 +62,41 @@ class LlamaCpp:
 
     def prepare(self, request):
         import llama_gguf
-        kind = request.format
+        kind, file = request.format, self.file(request)
         if kind in llama_gguf.FILE_TYPES:
-            llama_gguf.write(request.checkpoint, kind, request.file)
+            llama_gguf.write(request.checkpoint, kind, file)
             return
-        source = request.file + ".source"
+        source = file + ".source"
         llama_gguf.write(request.checkpoint, "BF16", source)
         params = self.api.llama_model_quantize_default_params()
         params.nthread = request.threads
         params.ftype = getattr(self.api, f"LLAMA_FTYPE_MOSTLY_{kind}")
         status = self.api.llama_model_quantize(
-            source.encode(), request.file.encode(), ctypes.byref(params))
+            source.encode(), file.encode(), ctypes.byref(params))
         os.remove(source)
         if status:
             sys.exit(f"llama_model_quantize to {kind}: status {status}")
 
-    def bytesPerToken(self, request):
-        """Bytes of weights that a token reads (all matrices, but an embedding
-        table only where it is the head as well) and of the cache, on average
-        over the generation."""
+    def file(self, request):
+        return request.file + ".gguf"
+
+    def weightBytes(self, request):
+        """All matrices, but an embedding table only where it is the head as
+        well."""
         import gguf
-        reader = gguf.GGUFReader(request.file)
-        names = {tensor.name for tensor in reader.tensors}
-        weights = sum(int(tensor.n_bytes) for tensor in reader.tensors
-                      if tensor.name != "token_embd.weight" or
-                      "output.weight" not in names)
-        with open(f"{request.checkpoint}/config.json") as file:
-            config = json.load(file)
-        position = (2 * config["num_hidden_layers"] * config["head_dim"] *
-                    config["num_key_value_heads"] * 2)  # keys and values, f16
-        return weights + position * (request.generate + 1) / 2
+        tensors = gguf.GGUFReader(self.file(request)).tensors
+        names = {tensor.name for tensor in tensors}
+        return sum(int(tensor.n_bytes) for tensor in tensors
+                   if tensor.name != "token_embd.weight" or
+                   "output.weight" not in names)
 
     def measure(self, request):
         api = self.api
+        file = self.file(request)
         model = api.llama_model_load_from_file(
-            request.file.encode(), api.llama_model_default_params())
+            file.encode(), api.llama_model_default_params())
         if not model:
-            sys.exit(f"llama.cpp doesn't load {request.file}")
+            sys.exit(f"llama.cpp doesn't load {file}")
         params = api.llama_context_default_params()
         params.n_ctx = max(request.prompt, request.generate)
         params.n_threads = params.n_threads_batch = request.threads
@@ -115,87 +124,125 @@ class LlamaCpp:
                                 lambda: run(prompt, len(prompt))),
                 "generate": timed(request.repetitions,
                                   lambda: run(answer, 1)),
-                "bytes_per_token": self.bytesPerToken(request)}
+                "bytes_per_token": bytesPerToken(
+                    request, lambda config: self.weightBytes(request), 2)}
 
 
-class Graphs:
-    """What the two runtimes of ONNX graphs share: static shapes, no mask."""
+def encoderIds(request):
+    import numpy
+    count = request.batch * request.prompt
+    return numpy.array(someIds(count, 30000), numpy.int64).reshape(
+        request.batch, request.prompt)
 
-    def quantizeDynamic(self, source, request):
-        """Weights by output channel; activations at run time."""
-        from onnxruntime.quantization import QuantType, quantize_dynamic
-        quantize_dynamic(source, request.file, per_channel=True,
-                         weight_type=QuantType.QInt8)
 
-    def quantizeStatic(self, source, request):
-        """Ranges of activations come from one batch."""
-        from onnxruntime.quantization import (
-            CalibrationDataReader, QuantFormat, QuantType, quantize_static)
+def encoderGraph(request):
+    """Static shapes, no mask."""
+    import bert_onnx
+    import onnx
+    model = bert_onnx.build(request.checkpoint, request.batch, request.prompt)
+    onnx.checker.check_model(model)
+    return model
 
-        class Batch(CalibrationDataReader):
-            def __init__(self, ids):
-                self.batches = iter([{"ids": ids}])
 
-            def get_next(self):
-                return next(self.batches, None)
-
-        quantize_static(source, request.file, Batch(self.ids(request)),
-                        quant_format=QuantFormat.QDQ, per_channel=True,
-                        op_types_to_quantize=["MatMul"],
-                        activation_type=QuantType.QUInt8,
-                        weight_type=QuantType.QInt8)
-
-    QUANTIZERS = {"int8-dynamic": quantizeDynamic,
-                  "int8-static": quantizeStatic}
-
-    def ids(self, request):
-        import numpy
-        count = request.batch * request.prompt
-        return numpy.array(someIds(count, 30000), numpy.int64).reshape(
-            request.batch, request.prompt)
+class OnnxRuntime:
+    """Its optimizer for transformers fuses attention, norms and activations."""
 
     def prepare(self, request):
-        import bert_onnx
         import onnx
-        model = bert_onnx.build(request.checkpoint, request.batch,
-                                request.prompt)
-        onnx.checker.check_model(model)
-        quantize = self.QUANTIZERS.get(request.format)
-        source = request.file + ".source" if quantize else request.file
-        onnx.save(model, source)
-        if quantize:
-            quantize(self, source, request)
-            os.remove(source)
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+        from onnxruntime.transformers import optimizer
+        model = optimizer.optimize_model(encoderGraph(request), "bert",
+                                         opt_level=0)
+        model.save_model_to_file(request.file + ".onnx")
+        if request.format == "int8":
+            # Weights by output channel; activations at run time.
+            quantize_dynamic(
+                request.file + ".onnx", request.file + ".onnx",
+                per_channel=True, weight_type=QuantType.QInt8,
+                extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT})
 
-
-class OnnxRuntime(Graphs):
     def measure(self, request):
         import onnxruntime
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = request.threads
         options.inter_op_num_threads = 1
         session = onnxruntime.InferenceSession(
-            request.file, options, providers=["CPUExecutionProvider"])
-        inputs = {"ids": self.ids(request)}
+            request.file + ".onnx", options,
+            providers=["CPUExecutionProvider"])
+        inputs = {"ids": encoderIds(request)}
         return {"prompt": timed(request.repetitions,
                                 lambda: session.run(None, inputs))}
 
 
-class OpenVino(Graphs):
-    """Its own front end reads the ONNX graph; activations stay in f32, which
-    isn't what it does by default on processors with bf16."""
+class OpenVino:
+    """Reads the ONNX graph of an encoder with its own front end; decoders are
+    built by llama_openvino.py. NNCF makes weights, and an encoder's activations,
+    8-bit. What stays in floats is f32 unless the format says bf16."""
+
+    def prepare(self, request):
+        file = request.file + ".xml"
+        if request.generate:
+            import llama_openvino
+            llama_openvino.write(request.checkpoint, request.format, file)
+            return
+        import onnx
+        import openvino
+        source = request.file + ".onnx"
+        onnx.save(encoderGraph(request), source)
+        model = openvino.Core().read_model(source)
+        if request.format == "int8":
+            import nncf
+            model = nncf.quantize(
+                model, nncf.Dataset([{"ids": encoderIds(request)}]),
+                model_type=nncf.ModelType.TRANSFORMER, subset_size=1)
+        openvino.save_model(model, file, compress_to_fp16=False)
+        os.remove(source)
 
     def measure(self, request):
         import openvino
-        core = openvino.Core()
-        compiled = core.compile_model(core.read_model(request.file), "CPU", {
+        precision = "bf16" if request.format == "bf16" else "f32"
+        compiled = openvino.Core().compile_model(request.file + ".xml", "CPU", {
             "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1,
             "INFERENCE_NUM_THREADS": request.threads,
-            "INFERENCE_PRECISION_HINT": "f32"})
+            "INFERENCE_PRECISION_HINT": precision})
         infer = compiled.create_infer_request()
-        inputs = {"ids": self.ids(request)}
+        if request.generate:
+            return self.measureDecoder(request, infer)
+        inputs = {"ids": encoderIds(request)}
         return {"prompt": timed(request.repetitions,
                                 lambda: infer.infer(inputs))}
+
+    def measureDecoder(self, request, infer):
+        import numpy
+
+        def run(ids, step):
+            infer.reset_state()
+            for past in range(0, len(ids), step):
+                mask = numpy.triu(numpy.full(
+                    (step, past + step), -numpy.inf, numpy.float32), past + 1)
+                infer.infer({
+                    "input_ids": numpy.array([ids[past:past + step]]),
+                    "position_ids": numpy.arange(past, past + step)[None],
+                    "mask": mask[None, None],
+                    "beam_idx": numpy.zeros(1, numpy.int32)})
+
+        prompt = someIds(request.prompt, 30000)
+        answer = someIds(request.generate, 30000)
+        return {"prompt": timed(request.repetitions,
+                                lambda: run(prompt, len(prompt))),
+                "generate": timed(request.repetitions,
+                                  lambda: run(answer, 1)),
+                "bytes_per_token": bytesPerToken(
+                    request, lambda config: self.weightBytes(request, config),
+                    1)}
+
+    def weightBytes(self, request, config):
+        """The whole file, but an embedding table (which stays in 8 bits) only
+        where it is the head as well."""
+        size = os.path.getsize(request.file + ".bin")
+        if not config["tie_word_embeddings"]:
+            size -= config["vocab_size"] * config["hidden_size"]
+        return size
 
 
 PEERS = {"llama.cpp": LlamaCpp, "ONNX Runtime": OnnxRuntime,

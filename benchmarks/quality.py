@@ -134,7 +134,7 @@ def main():
         model = args.minilm or common.minilm()
         for name, result in encoderQuality(chosen, model).items():
             results[name].update(result)
-    except common.Missing as reason:
+    except common.Skipped as reason:
         skipped = f"SKIPPED all-MiniLM-L6-v2: {reason}"
     if args.json:
         print(json.dumps({"results": results, "skipped": skipped}, indent=2))

@@ -14,6 +14,7 @@
 //===----------------------------------------------------------------------===//
 #include "Commands.h"
 #include "CpuFeatures.h"
+#include "Encoder.h"
 #include "Machine.h"
 #include "Support.h"
 
@@ -25,6 +26,7 @@
 #include <functional>
 #include <iomanip>
 #include <iostream>
+#include <numeric>
 
 using namespace smelt;
 using Json = nlohmann::ordered_json;
@@ -34,6 +36,7 @@ namespace {
 struct BenchOptions {
   SessionFlags session;
   int64_t prompt = 512, parallel = 1, predict = 128, repeats = 5;
+  std::vector<int64_t> lengths; // of prompts; if given, not the first two
   bool json = false;
 };
 
@@ -92,27 +95,46 @@ static const char *unitOf(const Manifest &manifest) {
   return manifest.arithmetic == "bf16" && hasBf16 ? "bf16" : "f32";
 }
 
-static bool benchPrefill(Session &session, const BenchOptions &options,
-                         Result &result, std::string &error) {
+/// "pp512", "pp8x64", or "pp32:1280" for 32 prompts of 1280 tokens together.
+static std::string prefillName(const std::vector<int64_t> &lengths,
+                               int64_t tokens) {
+  const size_t count = lengths.size();
+  if (count == 1)
+    return "pp" + std::to_string(tokens);
+  if (std::equal(lengths.begin() + 1, lengths.end(), lengths.begin()))
+    return "pp" + std::to_string(count) + "x" + std::to_string(lengths[0]);
+  return "pp" + std::to_string(count) + ":" + std::to_string(tokens);
+}
+
+/// Encoders take as many steps as `smelt embed` does, decoders one for several
+/// prompts.
+static bool benchPrefill(Session &session, const std::vector<int64_t> &lengths,
+                         int64_t repeats, Result &result, std::string &error) {
   const Manifest &manifest = session.manifest();
-  const int64_t sequences = options.parallel;
-  result.tokens = sequences * options.prompt;
+  result.tokens = std::accumulate(lengths.begin(), lengths.end(), int64_t(0));
   std::vector<int32_t> ids = someIds(result.tokens, manifest.vocabulary);
   std::vector<Segment> segments;
-  for (int64_t i = 0; i < sequences; ++i)
-    segments.push_back({i, ids.data() + i * options.prompt, nullptr,
-                        options.prompt, Rows::Last});
-  result.test =
-      "pp" + (sequences > 1 ? std::to_string(sequences) + "x" : std::string()) +
-      std::to_string(options.prompt);
+  std::vector<Sequence> sequences;
+  const int32_t *at = ids.data();
+  for (int64_t length : lengths) {
+    segments.push_back(
+        {int64_t(segments.size()), at, nullptr, length, Rows::Last});
+    sequences.push_back({at, nullptr, length});
+    at += length;
+  }
+  result.test = prefillName(lengths, result.tokens);
   result.work = double(manifest.flopsPerToken) * result.tokens +
-                double(manifest.flopsPerRow) * sequences;
+                double(manifest.flopsPerRow) * lengths.size();
   result.resource = unitOf(manifest);
   return measure(
-      session, options.repeats, result,
+      session, repeats, result,
       [&](std::string &error) {
-        if (sequences > 1)
-          return session.step(segments.data(), sequences, error);
+        if (manifest.kind == ModelKind::Encoder) {
+          float *nowhere[SMELT_MAX_OUTPUTS] = {};
+          return encode(session, sequences, 0, nowhere, error);
+        }
+        if (segments.size() > 1)
+          return session.step(segments.data(), segments.size(), error);
         return session.feed(segments[0], 0, error, [](int64_t, int64_t) {});
       },
       error);
@@ -238,18 +260,22 @@ static int run(const BenchOptions &options) {
   if (!model)
     return fail("bench", error);
   const bool isDecoder = model->manifest().kind == ModelKind::Decoder;
-  const int64_t context =
-      std::max({options.prompt, isDecoder ? options.predict : 0, int64_t(1)});
-  session =
-      Session::create(model, {flags.threads, context, options.parallel}, error);
+  std::vector<int64_t> lengths = options.lengths;
+  if (lengths.empty() && options.prompt > 0)
+    lengths.assign(options.parallel, options.prompt);
+  int64_t context = std::max(isDecoder ? options.predict : 0, int64_t(1));
+  for (int64_t length : lengths)
+    context = std::max(context, length);
+  const int64_t slots = std::max<int64_t>(lengths.size(), 1);
+  session = Session::create(model, {flags.threads, context, slots}, error);
   if (!session)
     return fail("bench", error);
   MachineLimits before, after;
   if (!measureMachine(session->threads(), before, error))
     return fail("bench", error);
   std::vector<Result> results;
-  if (options.prompt > 0 &&
-      !benchPrefill(*session, options, results.emplace_back(), error))
+  if (!lengths.empty() && !benchPrefill(*session, lengths, options.repeats,
+                                        results.emplace_back(), error))
     return fail("bench", error);
   if (options.predict > 0 && isDecoder &&
       !benchGeneration(*session, options, results.emplace_back(), error))
@@ -276,8 +302,14 @@ void smelt::addBenchCommand(CLI::App &app, std::function<int()> &action) {
       ->check(CLI::Range(int64_t(0), int64_t(1) << 30));
   command
       ->add_option("--parallel", options->parallel,
-                   "Prompts in one step, of -p tokens each (default: 1)")
+                   "Prompts at a time, of -p tokens each (default: 1)")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 20));
+  command
+      ->add_option("--lengths", options->lengths,
+                   "Tokens of each of several prompts, instead of -p and "
+                   "--parallel: 8,40,128")
+      ->delimiter(',')
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 30));
   command
       ->add_option("-n,--n-gen", options->predict,
                    "Tokens to generate; 0: skip (default: 128)")
@@ -291,6 +323,7 @@ void smelt::addBenchCommand(CLI::App &app, std::function<int()> &action) {
   command->footer("Examples:\n"
                   "  smelt bench model.ingot\n"
                   "  smelt bench model.ingot -p 2048 -n 0 -t 8 -r 9 --json\n"
-                  "  smelt bench encoder.ingot -p 64 --parallel 8");
+                  "  smelt bench encoder.ingot -p 64 --parallel 8\n"
+                  "  smelt bench encoder.ingot --lengths 8,40,128");
   command->callback([=, &action] { action = [=] { return run(*options); }; });
 }
