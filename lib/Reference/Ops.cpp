@@ -73,13 +73,13 @@ static void quantize(const ActivationRecord &activation, float *x,
     least = std::min(least, x[i]);
     most = std::max(most, x[i]);
   }
-  float steps = activation.hasZeroPoint ? 255 : 127;
+  float steps = activation.hasZeroPoint ? 254 : 127;
   float range = activation.hasZeroPoint ? most - least : std::max(-least, most);
   bool isSmall = range < 0x1p-100f;
   float inverse = isSmall ? 0 : steps / range;
   float scale = isSmall ? 0 : range / steps;
   float zero =
-      activation.hasZeroPoint ? -128 - std::nearbyint(least * inverse) : 0;
+      activation.hasZeroPoint ? -127 - std::nearbyint(least * inverse) : 0;
   for (int64_t i = 0; i < count; ++i) {
     float q = std::min(std::nearbyint(x[i] * inverse) + zero, 127.0f);
     x[i] = (q - zero) * scale;

@@ -64,6 +64,8 @@ constexpr Intrinsic intrinsics[] = {
     {"kernel.dot_bytes", 32, 128, "llvm.x86.avx512.vpdpbusd.128"},
     {"kernel.dot_bytes", 32, 256, "llvm.x86.avx512.vpdpbusd.256"},
     {"kernel.dot_bytes", 32, 512, "llvm.x86.avx512.vpdpbusd.512"},
+    {"kernel.apply_sign", 8, 128, "llvm.x86.ssse3.psign.b.128"},
+    {"kernel.apply_sign", 8, 256, "llvm.x86.avx2.psign.b"},
     {"kernel.multiply_add", 16, 128, "llvm.x86.ssse3.pmadd.ub.sw.128"},
     {"kernel.multiply_add", 16, 256, "llvm.x86.avx2.pmadd.ub.sw"},
     {"kernel.multiply_add", 16, 512, "llvm.x86.avx512.pmaddubs.w.512"},
@@ -85,7 +87,7 @@ template <typename Op> struct IntrinsicLowering : ConvertOpToLLVMPattern<Op> {
              i.vectorBits == width * type.getNumElements();
     });
     if (found == std::end(intrinsics))
-      return op.emitOpError("expects a vector of 128, 256 or 512 bits, got ")
+      return op.emitOpError("expects a vector as wide as the instruction, got ")
              << type;
     rewriter.replaceOpWithNewOp<LLVM::CallIntrinsicOp>(
         op, type, rewriter.getStringAttr(found->name), adaptor.getOperands());
@@ -101,6 +103,7 @@ struct ConvertKernelToLLVM
     smelt::populateKernelToLLVMPatterns(converter, patterns);
     LLVMConversionTarget target(getContext());
     target.addIllegalOp<smelt::kernel::BarrierOp, smelt::kernel::DotBytesOp,
+                        smelt::kernel::ApplySignOp,
                         smelt::kernel::MultiplyAddOp>();
     if (failed(applyPartialConversion(getOperation(), target,
                                       std::move(patterns))))
@@ -113,5 +116,6 @@ struct ConvertKernelToLLVM
 void smelt::populateKernelToLLVMPatterns(const LLVMTypeConverter &converter,
                                          RewritePatternSet &patterns) {
   patterns.add<BarrierLowering, IntrinsicLowering<smelt::kernel::DotBytesOp>,
+               IntrinsicLowering<smelt::kernel::ApplySignOp>,
                IntrinsicLowering<smelt::kernel::MultiplyAddOp>>(converter);
 }

@@ -12,10 +12,11 @@
 //          sums += quad of the row . quad of each column      (8 times)
 //          total += sums * (scale of weights * scale of row)  (f32)
 //
-// Weights are unsigned; what they are too large by is what a unit's sums begin
-// with. Scales that don't change along k are applied once, at the end; if
-// neither changes, all of k is one sum of integers. Rows of floats are
-// multiplied with weights as f32, one k at a time.
+// Stored weights are unsigned; what they are too large by is what a unit's sums
+// begin with, unless an instruction takes them signed. Scales that don't change
+// along k are applied once, at the end; if neither changes, all of k is one sum
+// of integers. Rows of floats are multiplied with weights as f32, one k at a
+// time.
 //
 // How quads are multiplied is the only thing that differs between processors:
 // the first instruction of a table that the target has. All are exact, so that
@@ -50,8 +51,12 @@ struct Tile {
 
 /// An instruction that multiplies quads of bytes.
 struct QuadInstruction {
-  bool (*isFor)(const TargetRecord &target);
-  /// Adds a unit's products to sums[rows * vectors] of i32.
+  bool (*isFor)(const TargetRecord &target, const FormatRecord &format);
+  /// Registers of a tile: for each of its sums, and each vector of weights.
+  int64_t (*sumRegisters)(const Product &product);
+  int64_t weightRegisters;
+  /// Adds a unit's products, of weights that have no zero point left, to
+  /// sums[rows * vectors] of i32; null stands for 0.
   void (Product::*add)(const Tile &tile, const Unit &unit,
                        Emitter::Values &sums);
 };
@@ -135,19 +140,28 @@ struct Product {
     return cast(vectorOfBytes(), all);
   }
 
-  /// `body(i, columns, row)` for each quad of a unit and each sum of a tile.
-  void
-  eachQuad(const Tile &tile, const Unit &unit,
-           llvm::function_ref<void(size_t i, Value columns, Value row)> body) {
-    for (int64_t q = 0; q < 2 * steps; ++q) {
-      Step at = stepOf(unit, e.index(q / 2));
-      Emitter::Values columns = weights(tile, at, q % 2);
-      for (int64_t r = 0; r < tile.rows; ++r) {
-        Value x = quad(rowOf(tile, r), at, q % 2);
-        for (int64_t v = 0; v < tile.vectors; ++v)
-          body(r * tile.vectors + v, columns[v], x);
-      }
+  /// `body(i, v, row)` for each sum of a tile, with quad `q` of a step of its
+  /// row; v counts vectors of columns.
+  void eachSum(const Tile &tile, const Step &at, int64_t q,
+               llvm::function_ref<void(size_t i, int64_t v, Value row)> body) {
+    for (int64_t r = 0; r < tile.rows; ++r) {
+      Value x = quad(rowOf(tile, r), at, q);
+      for (int64_t v = 0; v < tile.vectors; ++v)
+        body(r * tile.vectors + v, v, x);
     }
+  }
+
+  /// `body` for each step of a unit, in a loop that carries `sums`: unrolled,
+  /// the compiler would spill them.
+  Emitter::Values eachStep(
+      const Unit &unit, ValueRange sums,
+      llvm::function_ref<void(const Step &at, Emitter::Values &sums)> body) {
+    return e.loop(e.index(0), e.index(steps), 1, sums,
+                  [&](Value i, ValueRange carried) {
+                    Emitter::Values inner(carried);
+                    body(stepOf(unit, i), inner);
+                    return inner;
+                  });
   }
 
   /// A vector of scales or minima of the panel, at byte `offset` plus that of
@@ -169,72 +183,117 @@ struct Product {
   // Instructions
   //===--------------------------------------------------------------------===//
 
+  VectorType longs() { return e.vectorOf(b.getI32Type()); }
+  VectorType words() {
+    return VectorType::get({2 * e.lanes()}, b.getI16Type());
+  }
+  void accumulate(Value &sum, Value value) {
+    sum = sum ? e.add(sum, value) : value;
+  }
+  Value multiplyAdd(VectorType type, Value x, Value y) {
+    return kernel::MultiplyAddOp::create(b, loc, type, x, y);
+  }
+
   void addDotBytes(const Tile &tile, const Unit &unit, Emitter::Values &sums) {
-    eachQuad(tile, unit, [&](size_t i, Value columns, Value row) {
-      sums[i] = kernel::DotBytesOp::create(b, loc, sums[i], columns, row);
+    subtractZeroPoint(tile, unit, sums);
+    for (int64_t q = 0; q < 2 * steps; ++q) {
+      Step at = stepOf(unit, e.index(q / 2));
+      Emitter::Values columns = weights(tile, at, q % 2);
+      eachSum(tile, at, q % 2, [&](size_t i, int64_t v, Value row) {
+        sums[i] = kernel::DotBytesOp::create(b, loc, sums[i], columns[v], row);
+      });
+    }
+  }
+
+  /// |w| * sign(w) x: two products of 128 and 127 fit in i16.
+  void addSigned(const Tile &tile, const Unit &unit, Emitter::Values &sums) {
+    for (Value &sum : sums)
+      sum = sum ? sum : splatOf(longs(), 0);
+    Value one = splatOf(words(), 1), zeroPoint = splatOf(vectorOfBytes(), -128);
+    sums = eachStep(unit, sums, [&](const Step &at, Emitter::Values &inner) {
+      for (int64_t q = 0; q < 2; ++q) {
+        Emitter::Values signs, magnitudes;
+        for (Value u : weights(tile, at, q)) {
+          signs.push_back(arith::XOrIOp::create(b, loc, u, zeroPoint));
+          magnitudes.push_back(math::AbsIOp::create(b, loc, signs.back()));
+        }
+        eachSum(tile, at, q, [&](size_t i, int64_t v, Value row) {
+          Value x = kernel::ApplySignOp::create(b, loc, row, signs[v]);
+          Value two = multiplyAdd(words(), magnitudes[v], x);
+          inner[i] = e.add(inner[i], multiplyAdd(longs(), two, one));
+        });
+      }
     });
   }
 
   /// i16 sums of a unit, for each half of a weight's bits: at most 16 products
-  /// of 15 and 128, so that nothing saturates.
+  /// of 15 and 128, so that nothing saturates. The zero point is 8 in the upper
+  /// half: sums that begin with -4 times the row's sum twice stay in range.
   void addNibbles(const Tile &tile, const Unit &unit, Emitter::Values &sums) {
-    auto words = VectorType::get({2 * e.lanes()}, b.getI16Type());
     size_t halves = format.bits / 4, count = sums.size();
-    Emitter::Values pairs(halves * count);
-    eachQuad(tile, unit, [&](size_t i, Value columns, Value row) {
-      for (size_t half = 0; half < halves; ++half) {
-        Value nibbles = halves == 1 ? columns : nibblesOf(columns, half);
-        Value two = kernel::MultiplyAddOp::create(b, loc, words, nibbles, row);
-        Value &pair = pairs[half * count + i];
-        pair = pair ? e.add(pair, two) : two;
+    Emitter::Values pairs((halves - 1) * count, splatOf(words(), 0));
+    for (int64_t r = 0; r < tile.rows; ++r)
+      pairs.append(tile.vectors, format.zeroPoint()
+                                     ? startOfPairs(rowOf(tile, r), unit)
+                                     : splatOf(words(), 0));
+    pairs = eachStep(unit, pairs, [&](const Step &at, Emitter::Values &inner) {
+      for (int64_t q = 0; q < 2; ++q) {
+        Emitter::Values columns = weights(tile, at, q);
+        eachSum(tile, at, q, [&](size_t i, int64_t v, Value row) {
+          for (size_t half = 0; half < halves; ++half) {
+            Value u = halves == 1 ? columns[v] : nibblesOf(columns[v], half);
+            accumulate(inner[half * count + i], multiplyAdd(words(), u, row));
+          }
+        });
       }
     });
     // The upper half counts 16 times.
-    for (size_t i = 0; i < pairs.size(); ++i) {
-      Value factor = splatOf(words, i < count ? 1 : 16);
-      Value &sum = sums[i % count];
-      sum =
-          e.add(sum, kernel::MultiplyAddOp::create(
-                         b, loc, e.vectorOf(b.getI32Type()), pairs[i], factor));
-    }
+    for (size_t i = 0; i < pairs.size(); ++i)
+      accumulate(
+          sums[i % count],
+          multiplyAdd(longs(), pairs[i], splatOf(words(), i < count ? 1 : 16)));
+  }
+
+  /// -4 times the sum of a row's unit, in each i16.
+  Value startOfPairs(Value row, const Unit &unit) {
+    Value sum = e.load(sums, {row, unit.number});
+    Value factor = arith::ConstantIntOp::create(b, loc, b.getI32Type(), -4);
+    Value start =
+        arith::TruncIOp::create(b, loc, b.getI16Type(), e.mul(sum, factor));
+    return vector::BroadcastOp::create(b, loc, words(), start);
   }
 
   /// Bytes as i16, even and odd ones apart; those of the row in the upper
   /// halves, so that sums are 256 times too large: at most 2^28.
   void addWords(const Tile &tile, const Unit &unit, Emitter::Values &sums) {
-    VectorType longs = e.vectorOf(b.getI32Type());
-    Emitter::Values large(sums.size(), splatOf(longs, 0));
-    large = e.loop(e.index(0), e.index(steps), 1, large,
-                   [&](Value i, ValueRange carried) {
-                     Emitter::Values inner(carried);
-                     for (int64_t q = 0; q < 2; ++q)
-                       addQuadOfWords(tile, stepOf(unit, i), q, inner);
-                     return inner;
-                   });
-    Value back = splatOf(longs, 8);
+    subtractZeroPoint(tile, unit, sums);
+    Emitter::Values large(sums.size(), splatOf(longs(), 0));
+    large = eachStep(unit, large, [&](const Step &at, Emitter::Values &inner) {
+      for (int64_t q = 0; q < 2; ++q)
+        addQuadOfWords(tile, at, q, inner);
+    });
+    Value back = splatOf(longs(), 8);
     for (auto [sum, scaled] : llvm::zip_equal(sums, large))
-      sum = e.add(sum, arith::ShRSIOp::create(b, loc, scaled, back));
+      accumulate(sum, arith::ShRSIOp::create(b, loc, scaled, back));
   }
 
   void addQuadOfWords(const Tile &tile, const Step &at, int64_t q,
                       Emitter::Values &sums) {
-    auto words = VectorType::get({2 * e.lanes()}, b.getI16Type());
-    VectorType longs = e.vectorOf(b.getI32Type());
-    Value eight = splatOf(words, 8);
+    Value eight = splatOf(words(), 8);
     Emitter::Values even, odd;
     for (Value column : weights(tile, at, q)) {
-      Value u = cast(words, column);
-      even.push_back(arith::AndIOp::create(b, loc, u, splatOf(words, 0xff)));
+      Value u = cast(words(), column);
+      even.push_back(arith::AndIOp::create(b, loc, u, splatOf(words(), 0xff)));
       odd.push_back(arith::ShRUIOp::create(b, loc, u, eight));
     }
     for (int64_t r = 0; r < tile.rows; ++r) {
-      Value x = cast(words, quad(rowOf(tile, r), at, q));
+      Value x = cast(words(), quad(rowOf(tile, r), at, q));
       Value evenX = arith::ShLIOp::create(b, loc, x, eight);
-      Value oddX = arith::AndIOp::create(b, loc, x, splatOf(words, -256));
+      Value oddX = arith::AndIOp::create(b, loc, x, splatOf(words(), -256));
       for (int64_t v = 0; v < tile.vectors; ++v) {
         Value &sum = sums[r * tile.vectors + v];
         for (auto [u, s] : {std::pair(even[v], evenX), {odd[v], oddX}})
-          sum = e.add(sum, kernel::MultiplyAddOp::create(b, loc, longs, u, s));
+          sum = e.add(sum, multiplyAdd(longs(), u, s));
       }
     }
   }
@@ -247,18 +306,16 @@ struct Product {
     return activation && !activation->group && !format.group;
   }
 
-  /// What a row's sums begin with, or are corrected by if they exist, for a
-  /// unit.
-  void correct(const Tile &tile, const Unit &unit, Emitter::Values &result) {
+  /// Subtracts the zero point times the sum of a row's unit.
+  void subtractZeroPoint(const Tile &tile, const Unit &unit,
+                         Emitter::Values &result) {
     for (int64_t r = 0; r < tile.rows; ++r) {
       Value sum = e.load(sums, {rowOf(tile, r), unit.number});
       Value factor = arith::ConstantIntOp::create(b, loc, b.getI32Type(),
                                                   -format.zeroPoint());
       Value start = e.splat(e.mul(sum, factor));
-      for (int64_t v = 0; v < tile.vectors; ++v) {
-        Value &target = result[r * tile.vectors + v];
-        target = target ? e.add(target, start) : start;
-      }
+      for (int64_t v = 0; v < tile.vectors; ++v)
+        accumulate(result[r * tile.vectors + v], start);
     }
   }
 
@@ -272,16 +329,10 @@ struct Product {
   void addIntegers(const Tile &tile, const Unit &unit,
                    Emitter::Values &totals) {
     if (sumsAllOfK()) {
-      correct(tile, unit, totals);
       (this->*instruction.add)(tile, unit, totals);
       return;
     }
     Emitter::Values result(totals.size());
-    if (format.zeroPoint())
-      correct(tile, unit, result);
-    else
-      for (Value &sum : result)
-        sum = splatOf(e.vectorOf(b.getI32Type()), 0);
     (this->*instruction.add)(tile, unit, result);
     for (int64_t r = 0; r < tile.rows; ++r) {
       Value rowScale;
@@ -420,9 +471,10 @@ struct Product {
   /// Sums and totals of a tile, its weights, and a quad fit the registers.
   int64_t vectorsFor(int64_t rows) const {
     int64_t all = FormatRecord::panelRows / e.lanes();
-    int64_t perRow = activation && !sumsAllOfK() ? 2 : 1;
-    int64_t vectors =
-        std::min(all, (e.target.vectorCount - 2) / (perRow * rows + 1));
+    int64_t perVector = activation ? instruction.sumRegisters(*this) * rows +
+                                         instruction.weightRegisters
+                                   : rows + 1;
+    int64_t vectors = std::min(all, (e.target.vectorCount - 2) / perVector);
     return std::max<int64_t>(llvm::bit_floor<uint64_t>(vectors), 1);
   }
 
@@ -479,12 +531,27 @@ struct Product {
 
 } // namespace
 
+/// Sums, and totals unless they are the same, of code without an inner loop.
+static int64_t sumsAndTotals(const Product &product) {
+  return product.sumsAllOfK() ? 1 : 2;
+}
+
 static const QuadInstruction instructions[] = {
-    {[](const TargetRecord &target) { return target.hasByteDot; },
-     &Product::addDotBytes},
-    {[](const TargetRecord &target) { return target.hasByteMultiplyAdd(); },
-     &Product::addNibbles},
-    {[](const TargetRecord &) { return true; }, &Product::addWords},
+    {[](const TargetRecord &target, const FormatRecord &) {
+       return target.hasByteDot;
+     },
+     sumsAndTotals, 1, &Product::addDotBytes},
+    {[](const TargetRecord &target, const FormatRecord &format) {
+       return target.hasByteSign() && format.bits == 8;
+     },
+     [](const Product &) -> int64_t { return 1; }, 2, &Product::addSigned},
+    {[](const TargetRecord &target, const FormatRecord &) {
+       return target.hasByteMultiplyAdd();
+     },
+     [](const Product &product) -> int64_t { return product.format.bits / 4; },
+     1, &Product::addNibbles},
+    {[](const TargetRecord &, const FormatRecord &) { return true; },
+     sumsAndTotals, 1, &Product::addWords},
 };
 
 LogicalResult smelt::emitQuantizedMatmul(Emitter &e, kernel::MatmulOp op) {
@@ -496,7 +563,7 @@ LogicalResult smelt::emitQuantizedMatmul(Emitter &e, kernel::MatmulOp op) {
   const FormatRecord &format = op.getFormat().getRecord();
   const QuadInstruction *instruction =
       llvm::find_if(instructions, [&](const QuadInstruction &i) {
-        return i.isFor(e.target);
+        return i.isFor(e.target, format);
       });
   Product product{e,
                   format,

@@ -20,7 +20,7 @@ using llm::FormatRecord;
 
 namespace {
 
-/// Rows whose magnitudes are all below count as zeros: 255 over it is finite.
+/// Rows whose magnitudes are all below count as zeros: 254 over it is finite.
 constexpr double smallest = 0x1p-100;
 constexpr double magic = 0x1.8p23;
 constexpr int32_t magicBits = 0x4b400000;
@@ -111,7 +111,7 @@ struct RowQuantizer {
     return e.sub(bits, like(integer(magicBits)));
   }
 
-  /// Stores a unit of integers from -128 to 127, and their sum.
+  /// Stores a unit of integers from -127 to 127, and their sum.
   void store(Value row, Value u, Value q) {
     Value low = arith::TruncIOp::create(
         b, loc, VectorType::get({width}, b.getI8Type()), q);
@@ -146,9 +146,9 @@ struct RowQuantizer {
     // 0 or, if the row has a NaN or an infinity, NaN.
     Value most = largest(found[2]);
     Value doubt = times(most, e.real(0));
-    Value inverse = orZero(range, over(e.real(255), range));
-    Value zero = e.sub(integer(-128), round(least, inverse));
-    Value scale = plus(orZero(range, over(range, e.real(255))), doubt);
+    Value inverse = orZero(range, over(e.real(254), range));
+    Value zero = e.sub(integer(-127), round(least, inverse));
+    Value scale = plus(orZero(range, over(range, e.real(254))), doubt);
     Value zeroReal = arith::SIToFPOp::create(b, loc, b.getF32Type(), zero);
     e.store(scale, op.getScales(), {row, e.index(0)});
     e.store(arith::NegFOp::create(b, loc, times(scale, zeroReal)),

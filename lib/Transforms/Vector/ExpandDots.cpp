@@ -71,6 +71,21 @@ struct ExpandDotBytes : OpRewritePattern<kernel::DotBytesOp> {
   }
 };
 
+struct ExpandApplySign : OpRewritePattern<kernel::ApplySignOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(kernel::ApplySignOp op,
+                                PatternRewriter &rewriter) const override {
+    LaneBuilder l{rewriter, op.getLoc(), op.getResult().getType()};
+    Value sign = arith::MaxSIOp::create(
+        rewriter, op.getLoc(),
+        arith::MinSIOp::create(rewriter, op.getLoc(), op.getSign(),
+                               l.constant(1)),
+        l.constant(-1));
+    rewriter.replaceOp(op, l.product(op.getX(), sign));
+    return success();
+  }
+};
+
 struct ExpandMultiplyAdd : OpRewritePattern<kernel::MultiplyAddOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(kernel::MultiplyAddOp op,
@@ -106,7 +121,8 @@ struct ExpandMultiplyAdd : OpRewritePattern<kernel::MultiplyAddOp> {
 struct ExpandDots : smelt::impl::ExpandDotsBase<ExpandDots> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<ExpandDotBytes, ExpandMultiplyAdd>(&getContext());
+    patterns.add<ExpandDotBytes, ExpandApplySign, ExpandMultiplyAdd>(
+        &getContext());
     walkAndApplyPatterns(getOperation(), std::move(patterns));
   }
 };

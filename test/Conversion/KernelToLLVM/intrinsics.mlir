@@ -32,3 +32,12 @@ func.func @words(%w8: vector<8xi16>, %w16: vector<16xi16>, %w32: vector<32xi16>)
   %2 = kernel.multiply_add %w32, %w32 : vector<32xi16> -> vector<16xi32>
   return
 }
+
+// CHECK-LABEL: func.func @signs
+func.func @signs(%b16: vector<16xi8>, %b32: vector<32xi8>) {
+  // CHECK: llvm.call_intrinsic "llvm.x86.ssse3.psign.b.128"
+  %0 = kernel.apply_sign %b16, %b16 : vector<16xi8>
+  // CHECK: llvm.call_intrinsic "llvm.x86.avx2.psign.b"
+  %1 = kernel.apply_sign %b32, %b32 : vector<32xi8>
+  return
+}

@@ -28,17 +28,38 @@ func.func @dot_nibbles(%q: memref<1x96xi8>, %s: memref<1x3xf32>, %t: memref<1x3x
 // -----
 
 module attributes {llm.target = "avx2"} {
-// Halves of bytes: what they are multiplied with can't overflow 16 bits.
-// CHECK-LABEL: func.func @halves
+// 8 bits: weights without their zero point, whose signs the row takes over, so
+// that two products fit 16 bits.
+// CHECK-LABEL: func.func @signs
 // CHECK: memref.prefetch %{{.+}}, read, locality<3>, data : memref<1664xi8>
+// CHECK: scf.for
+// CHECK: arith.xori %{{.+}}, %{{.+}} : vector<32xi8>
+// CHECK: math.absi %{{.+}} : vector<32xi8>
+// CHECK: kernel.apply_sign %{{.+}} : vector<32xi8>
 // CHECK: kernel.multiply_add %{{.+}} : vector<32xi8> -> vector<16xi16>
 // CHECK: kernel.multiply_add %{{.+}} : vector<16xi16> -> vector<8xi32>
 // One scale for row and weights: all of k is one sum, scaled at the end.
 // CHECK: scf.yield {{.*}} : vector<8xi32>
 // CHECK: arith.sitofp
-func.func @halves(%q: memref<1x96xi8>, %s: memref<1x2xf32>, %t: memref<1x3xi32>, %w: memref<1x1664xi8>, %y: memref<1x16xf32>) {
+func.func @signs(%q: memref<1x96xi8>, %s: memref<1x2xf32>, %t: memref<1x3xi32>, %w: memref<1x1664xi8>, %y: memref<1x16xf32>) {
   kernel.matmul ins(%q, %w : memref<1x96xi8>, memref<1x1664xi8>) rows(%s, %t : memref<1x2xf32>, memref<1x3xi32>)
       outs(%y : memref<1x16xf32>) {activation = #llm.activation<int8_token>, format = #llm.format<int8_channel>}
+  return
+}
+
+// 4 bits: 8 products and half of the zero point's share fit 16 bits.
+// CHECK-LABEL: func.func @halves
+// CHECK: arith.muli %{{.+}}, %c-4_i32 : i32
+// CHECK: arith.trunci %{{.+}} : i32 to i16
+// CHECK: scf.for
+// CHECK: arith.andi %{{.+}} : vector<32xi8>
+// CHECK: kernel.multiply_add %{{.+}} : vector<32xi8> -> vector<16xi16>
+// CHECK: arith.addi %{{.+}} : vector<16xi16>
+// CHECK: scf.yield
+// CHECK: kernel.multiply_add %{{.+}} : vector<16xi16> -> vector<8xi32>
+func.func @halves(%q: memref<1x96xi8>, %s: memref<1x3xf32>, %t: memref<1x3xi32>, %w: memref<1x1216xi8>, %y: memref<1x16xf32>) {
+  kernel.matmul ins(%q, %w : memref<1x96xi8>, memref<1x1216xi8>) rows(%s, %t : memref<1x3xf32>, memref<1x3xi32>)
+      outs(%y : memref<1x16xf32>) {activation = #llm.activation<int8_g32>, format = #llm.format<int4_g32>}
   return
 }
 

@@ -94,5 +94,7 @@ func.func @vectors(%acc: vector<8xi32>, %u: vector<32xi8>, %x: vector<16xi16>) {
   %1 = kernel.multiply_add %u, %u : vector<32xi8> -> vector<16xi16>
   // CHECK: kernel.multiply_add %{{.+}}, %{{.+}} : vector<16xi16> -> vector<8xi32>
   %2 = kernel.multiply_add %x, %x : vector<16xi16> -> vector<8xi32>
+  // CHECK: kernel.apply_sign %{{.+}}, %{{.+}} : vector<32xi8>
+  %3 = kernel.apply_sign %u, %u : vector<32xi8>
   return
 }

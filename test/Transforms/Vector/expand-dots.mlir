@@ -31,3 +31,13 @@ func.func @words(%x: vector<16xi16>) -> vector<8xi32> {
   %0 = kernel.multiply_add %x, %x : vector<16xi16> -> vector<8xi32>
   return %0 : vector<8xi32>
 }
+
+// CHECK-LABEL: func.func @signs
+// CHECK-NOT: kernel.
+// CHECK: arith.minsi
+// CHECK: arith.maxsi
+// CHECK: arith.muli %{{.+}} : vector<32xi8>
+func.func @signs(%x: vector<32xi8>) -> vector<32xi8> {
+  %0 = kernel.apply_sign %x, %x : vector<32xi8>
+  return %0 : vector<32xi8>
+}

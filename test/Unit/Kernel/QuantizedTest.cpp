@@ -108,11 +108,11 @@ void quantizeGroup(const ActivationRecord &kind, const float *x, int64_t count,
     most = std::max(most, x[i]);
   }
   float range = kind.hasZeroPoint ? most - least : std::max(-least, most);
-  float steps = kind.hasZeroPoint ? 255 : 127;
+  float steps = kind.hasZeroPoint ? 254 : 127;
   bool isSmall = range < 0x1p-100f;
   float inverse = isSmall ? 0 : steps / range;
   scale = isSmall ? 0 : range / steps;
-  zero = kind.hasZeroPoint ? -128 - std::lrint(least * inverse) : 0;
+  zero = kind.hasZeroPoint ? -127 - std::lrint(least * inverse) : 0;
   for (int64_t i = 0; i < count; ++i)
     q[i] = std::min<int64_t>(std::lrint(x[i] * inverse) + zero, 127);
 }
@@ -388,7 +388,7 @@ TEST(Quantized, RowsOfDoubtAndOfZeros) {
       float scale = scales[kind->group ? units - 1 : 0];
       if (std::isfinite(odd)) {
         EXPECT_EQ(scale, 0.0f);
-        EXPECT_EQ(q[0], kind->hasZeroPoint ? -128 : 0);
+        EXPECT_EQ(q[0], kind->hasZeroPoint ? -127 : 0);
         EXPECT_EQ(q[units * width - 1], 0);
       } else {
         EXPECT_FALSE(std::isfinite(scale));

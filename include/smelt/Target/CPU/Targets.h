@@ -58,6 +58,9 @@ struct TargetRecord {
   bool hasRounding() const { return runtimeFeatures.contains("sse4.1"); }
   /// Whether i16 = two products of bytes is an instruction (pmaddubsw).
   bool hasByteMultiplyAdd() const { return runtimeFeatures.contains("ssse3"); }
+  /// Whether bytes times the signs of others are an instruction (psignb), which
+  /// vectors of 512 bits don't have.
+  bool hasByteSign() const { return hasByteMultiplyAdd() && vectorBits <= 256; }
   /// k of the layout panel for weights stored as `element`: 2 for bf16, whose
   /// dot products take pairs, otherwise 1. The same for all targets.
   int64_t panelDepth(mlir::Type element) const;

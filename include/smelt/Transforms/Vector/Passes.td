@@ -170,7 +170,7 @@ def ExpandConversions : Pass<"smelt-expand-conversions"> {
 def ExpandDots : Pass<"smelt-expand-dots"> {
   let summary = "Products of neighbours by plain arithmetic";
   let description = [{
-    `kernel.dot_bytes` and `kernel.multiply_add` stand for instructions; they
+    `kernel.dot_bytes`, `kernel.apply_sign` and `kernel.multiply_add` stand for instructions; they
     become shifts, products and sums with the same results, so that code made for
     one processor runs on any.
 

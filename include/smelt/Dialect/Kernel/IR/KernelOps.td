@@ -140,6 +140,22 @@ def Kernel_MultiplyAddOp : Kernel_VectorOp<"multiply_add",
   let hasVerifier = 1;
 }
 
+def Kernel_ApplySignOp : Kernel_VectorOp<"apply_sign",
+    [AllTypesMatch<["x", "sign", "result"]>]> {
+  let summary = "bytes times the signs of others";
+  let description = [{
+    `result[i]` is `x[i]` where `sign[i]` is positive, 0 where it is 0 and `-x[i]`
+    modulo 2^8 where it is negative: psignb.
+
+    ```mlir
+    %r = kernel.apply_sign %x, %sign : vector<32xi8>
+    ```
+  }];
+  let arguments = (ins VectorOfRankAndType<[1], [I8]>:$x, VectorOfRankAndType<[1], [I8]>:$sign);
+  let results = (outs VectorOfRankAndType<[1], [I8]>:$result);
+  let assemblyFormat = "$x `,` $sign attr-dict `:` type($result)";
+}
+
 include "smelt/Dialect/Kernel/IR/KernelComputeOps.td"
 
 #endif // SMELT_DIALECT_KERNEL_IR_KERNELOPS_TD

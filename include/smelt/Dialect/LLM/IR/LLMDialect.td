@@ -147,12 +147,12 @@ def LLM_ActivationAttr : LLM_Attr<"Activation", "activation"> {
 
     - `int8_g32`: 32 elements share scale = max |x| / 127;
       q = round(x * (127 / max |x|)) stands for q * scale.
-    - `int8_token`: a row shares scale = (max - min) / 255, where max and min
-      include 0. With inverse = 255 / (max - min) and
-      zero = -128 - round(min * inverse), q = round(x * inverse) + zero, at most
+    - `int8_token`: a row shares scale = (max - min) / 254, where max and min
+      include 0. With inverse = 254 / (max - min) and
+      zero = -127 - round(min * inverse), q = round(x * inverse) + zero, at most
       127, stands for (q - zero) * scale.
 
-    Where all elements are 0, so are inverse, scale and q (zero is -128).
+    Where all elements are 0, so are inverse, scale and q (zero is -127).
 
     ```mlir
     #llm.activation<int8_g32>
