@@ -64,10 +64,13 @@ public:
   llvm::StringRef text(llvm::StringRef name) const;
   /// Adds a value that follows from others.
   void set(llvm::StringRef name, int64_t value) { values[name.str()] = value; }
+  void setFlag(llvm::StringRef name, bool value) { values[name.str()] = value; }
 
   /// What the file has as this field, checked or not; null if it's absent.
   const nlohmann::json &raw(llvm::StringRef name) const;
   bool isPresent(llvm::StringRef name) const { return !raw(name).is_null(); }
+  /// Whether the file has this field, if only as null.
+  bool isNamed(llvm::StringRef name) const { return file.contains(name.str()); }
 
   /// Sets `error` to "'FILE': NAME: expected EXPECTED, found FOUND"; false.
   bool fail(std::string &error, llvm::StringRef name, llvm::StringRef expected,

@@ -63,6 +63,8 @@ struct Family {
 };
 
 extern const Family kLlama;
+extern const Family kMistral;
+extern const Family kQwen2;
 extern const Family kBert;
 
 } // namespace smelt

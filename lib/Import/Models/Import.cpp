@@ -28,7 +28,7 @@ using namespace mlir;
 using namespace smelt;
 using nlohmann::json;
 
-static const Family *const kFamilies[] = {&kLlama, &kBert};
+static const Family *const kFamilies[] = {&kLlama, &kMistral, &kQwen2, &kBert};
 
 /// Of every family.
 static const Restriction kRestrictions[] = {

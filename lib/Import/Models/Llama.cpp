@@ -1,4 +1,4 @@
-//===- Llama.cpp - Llama 2 and 3 --------------------------------*- C++ -*-===//
+//===- Llama.cpp - Llama, Mistral and Qwen2 ---------------------*- C++ -*-===//
 //
 // Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -12,6 +12,9 @@
 //        └─────────────────────────────────────────────────── add
 //     x ─┬─ norm2 ─ act(gate) * up ─ down ─┐
 //        └──────────────────────────────── add
+//
+// Mistral's queries may see a window of the last positions only, those of some
+// layers of Qwen2 too; Qwen2's q, k and v always have biases.
 //
 //===----------------------------------------------------------------------===//
 #include "Rope.h"
@@ -40,17 +43,32 @@ static constexpr Field kFields[] = {
     {"tie_word_embeddings", FieldKind::Flag, "false"},
     {"attention_bias", FieldKind::Flag, "false"},
     {"mlp_bias", FieldKind::Flag, "false"},
+    {"sliding_window", FieldKind::Integer, "null", 1, 1 << 30},
+    {"use_sliding_window", FieldKind::Flag, "null"},
+    {"max_window_layers", FieldKind::Integer, "null", 0, 4096},
 };
 
-static const Restriction kRestrictions[] = {
+#define OF_ALL                                                                 \
+  {"partial_rotary_factor", {"1", "null"}}, {"no_rope_layers", {"null"}},      \
+      {"attn_logit_softcapping", {"null"}},                                    \
+      {"final_logit_softcapping", {"null"}}, {                                 \
+    "num_local_experts", {"null"}                                              \
+  }
+static const Restriction kLlamaRestrictions[] = {
+    OF_ALL,
     {"sliding_window", {"null"}},
     {"use_sliding_window", {"false", "null"}},
-    {"partial_rotary_factor", {"1", "null"}},
-    {"no_rope_layers", {"null"}},
-    {"attn_logit_softcapping", {"null"}},
-    {"final_logit_softcapping", {"null"}},
-    {"num_local_experts", {"null"}},
 };
+static const Restriction kMistralRestrictions[] = {
+    OF_ALL,
+    {"attention_bias", {"false", "null"}},
+    {"layer_types", {"null"}},
+};
+static const Restriction kQwen2Restrictions[] = {
+    OF_ALL,
+    {"attention_bias", {"true", "null"}},
+};
+#undef OF_ALL
 
 static constexpr char kQuerySize[] = "num_attention_heads * head_dim";
 static constexpr char kKeySize[] = "num_key_value_heads * head_dim";
@@ -77,7 +95,7 @@ static constexpr TensorRow kTensors[] = {
     {"layers.#.v_bias", ATTENTION "v_proj.bias", kKeySize, nullptr,
      "attention_bias", "qkv_bias"},
     {"layers.#.o_bias", ATTENTION "o_proj.bias", "hidden_size", nullptr,
-     "attention_bias"},
+     "output_bias"},
     {"layers.#.norm2", "model.layers.#.post_attention_layernorm.weight",
      "hidden_size"},
     {"layers.#.gate", MLP "gate_proj.weight", "intermediate_size",
@@ -104,6 +122,11 @@ static constexpr IgnoredTensor kIgnored[] = {
     // Frequencies, which follow from config.json.
     {"*.rotary_emb.inv_freq"},
 };
+
+/// Name of a layer's window among the values of the config, if it has one.
+static std::string windowOf(int64_t layer) {
+  return "window." + std::to_string(layer);
+}
 
 static bool derive(Config &config, std::string &error) {
   int64_t heads = config.integer("num_attention_heads");
@@ -132,6 +155,69 @@ static bool derive(Config &config, std::string &error) {
   return checkRope(config, error);
 }
 
+/// Lets a layer's queries see the last `window` positions only.
+static void setWindow(Config &config, int64_t layer, int64_t window) {
+  if (window < config.integer("max_position_embeddings"))
+    config.set(windowOf(layer), window);
+}
+
+static bool deriveLlama(Config &config, std::string &error) {
+  config.setFlag("output_bias", config.flag("attention_bias"));
+  return derive(config, error);
+}
+
+/// What a config.json doesn't name is what MistralConfig says.
+static bool deriveMistral(Config &config, std::string &error) {
+  config.setFlag("attention_bias", false);
+  config.setFlag("output_bias", false);
+  if (!config.isNamed("num_key_value_heads"))
+    config.set("num_key_value_heads", 8);
+  if (!config.isNamed("sliding_window"))
+    config.set("sliding_window", 4096);
+  if (config.has("sliding_window"))
+    for (int64_t i = 0; i < config.integer("num_hidden_layers"); ++i)
+      setWindow(config, i, config.integer("sliding_window"));
+  return derive(config, error);
+}
+
+/// What a config.json doesn't name is what Qwen2Config says.
+static bool deriveQwen2(Config &config, std::string &error) {
+  config.setFlag("attention_bias", true);
+  config.setFlag("output_bias", false);
+  if (!config.isNamed("num_key_value_heads"))
+    config.set("num_key_value_heads", 32);
+  int64_t layers = config.integer("num_hidden_layers");
+  int64_t window =
+      config.has("sliding_window") ? config.integer("sliding_window") : 4096;
+  bool isUsed =
+      config.has("use_sliding_window") && config.flag("use_sliding_window") &&
+      (config.has("sliding_window") || !config.isNamed("sliding_window"));
+  int64_t first = config.has("max_window_layers")
+                      ? config.integer("max_window_layers")
+                      : 28;
+  const nlohmann::json &types = config.raw("layer_types");
+  if (!types.is_null() &&
+      (!types.is_array() || static_cast<int64_t>(types.size()) != layers))
+    return config.fail(error, "layer_types",
+                       "a kind for each of " + std::to_string(layers) +
+                           " layers");
+  for (int64_t i = 0; i < layers; ++i) {
+    bool isWindowed = isUsed && i >= first;
+    if (!types.is_null()) {
+      isWindowed = types[i] == "sliding_attention";
+      if ((!isWindowed && types[i] != "full_attention") ||
+          (isWindowed && !isUsed))
+        return config.fail(error, "layer_types",
+                           isUsed ? "full_attention or sliding_attention"
+                                  : "full_attention, for use_sliding_window "
+                                    "isn't set");
+    }
+    if (isWindowed)
+      setWindow(config, i, window);
+  }
+  return derive(config, error);
+}
+
 static void emit(StepBuilder &step) {
   const Config &config = step.config;
   OpBuilder &builder = step.builder;
@@ -142,8 +228,8 @@ static void emit(StepBuilder &step) {
   double eps = config.number("rms_norm_eps");
   FloatAttr scale = builder.getF32FloatAttr(
       static_cast<float>(1.0 / std::sqrt(static_cast<double>(size))));
-  auto kvType = llm::KVType::get(builder.getContext(), layers, kvHeads, size,
-                                 step.compute);
+  auto kvType =
+      llm::KVType::get(builder.getContext(), layers, kvHeads, size, step.compute);
 
   Value ids = step.input("ids"), positions = step.input("positions");
   Value slots = step.input("slots"), rows = step.input("rows");
@@ -161,9 +247,12 @@ static void emit(StepBuilder &step) {
     q = emitRope(step, q, positions, heads);
     k = emitRope(step, k, positions, kvHeads);
     step.emit<llm::KVAppendOp>(kv, index, k, v, slots, positions);
+    IntegerAttr window;
+    if (config.has(windowOf(i)))
+      window = builder.getI64IntegerAttr(config.integer(windowOf(i)));
     Value attended = step.emit<llm::CachedAttentionOp>(
         q, kv, index, slots, positions, builder.getI64IntegerAttr(heads), scale,
-        IntegerAttr());
+        window);
     x = step.emit<llm::AddOp>(x.getType(), x,
                               step.linear(attended, layer + "o"));
     normed = step.rmsNorm(x, layer + "norm2", eps);
@@ -180,13 +269,12 @@ static void emit(StepBuilder &step) {
   step.output("logits", step.emit<llm::GatherRowsOp>(logits, rows));
 }
 
-const Family smelt::kLlama = {"llama",
-                              ModelKind::Decoder,
-                              {"LlamaForCausalLM"},
-                              kFields,
-                              kRestrictions,
-                              kTensors,
-                              kIgnored,
-                              /*optionalPrefix=*/"",
-                              derive,
-                              emit};
+#define OF_LLAMA_FORM(name, architecture, restrictions, derive)                \
+  {name,     ModelKind::Decoder, {architecture},        kFields, restrictions, \
+   kTensors, kIgnored,           /*optionalPrefix=*/"", derive,  emit}
+const Family smelt::kLlama =
+    OF_LLAMA_FORM("llama", "LlamaForCausalLM", kLlamaRestrictions, deriveLlama);
+const Family smelt::kMistral = OF_LLAMA_FORM(
+    "mistral", "MistralForCausalLM", kMistralRestrictions, deriveMistral);
+const Family smelt::kQwen2 =
+    OF_LLAMA_FORM("qwen2", "Qwen2ForCausalLM", kQwen2Restrictions, deriveQwen2);
