@@ -128,6 +128,9 @@ bool Compilation::load() {
                   "' does not exist; expected a checkpoint's folder or a file "
                   "of IR");
   if (!isCheckpoint()) {
+    if (!options.cache.empty())
+      return report("--kv-cache is for checkpoints; in IR, the type !llm.kv "
+                    "says what the cache stores");
     ParserConfig config(&context);
     module = parseSourceFile<ModuleOp>(options.input, config);
     return static_cast<bool>(module);
@@ -136,6 +139,7 @@ bool Compilation::load() {
   if (!options.dtype.empty())
     import.dtype =
         options.dtype == "bf16" ? ComputeType::BF16 : ComputeType::F32;
+  import.cache = options.cache;
   progress.begin(stages().front().name);
   std::string error;
   module = importCheckpoint(context, options.input, import, error);

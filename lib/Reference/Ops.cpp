@@ -86,6 +86,18 @@ static void quantize(const ActivationRecord &activation, float *x,
   }
 }
 
+/// A row of the cache as stored: `heads` of `size` elements each.
+static void roundRow(KVType type, float *row) {
+  static constexpr ActivationRecord symmetric = {"", 0, false};
+  int64_t size = type.getSize();
+  for (int64_t h = 0; h < type.getHeads(); ++h)
+    if (type.getRecord().hasScale)
+      quantize(symmetric, row + h * size, size);
+    else
+      for (int64_t d = 0; d < size; ++d)
+        row[h * size + d] = roundTo(type.getElementType(), row[h * size + d]);
+}
+
 /// What a linear multiplies: its rows rounded to `activation` or `compute`.
 static Datum roundRows(LinearOp op, const Datum &x) {
   Datum rounded = x;
@@ -367,10 +379,9 @@ static LogicalResult kvAppend(Evaluator &e, KVAppendOp op) {
   if (failed(checkIndex(op, layer, type.getLayers())))
     return failure();
   auto width = static_cast<size_t>(k.columns());
-  for (Datum *rows : {&k, &v})
-    for (float &value : rows->floats)
-      value = roundTo(type.getType(), value);
   for (int64_t m = 0; m < k.rows(); ++m) {
+    roundRow(type, k.row(m));
+    roundRow(type, v.row(m));
     KVRows &rows = kv->rows[{layer, slots.ints[m]}];
     size_t position = positions.ints[m];
     for (auto [stored, row] :

@@ -16,6 +16,7 @@ is fresh unless --seed gives it and is printed first. Checked for each model:
   that rounds where Smelt does. With one layer, the distance to that reference
   is also at most half its error: it isn't 0 because some sums differ in their
   last bits and then round the other way, which further layers magnify;
+- a KV cache of another type than the model's: as bf16;
 - one step, chunks and sequences that share steps give the same bits, with 1
   and 2 threads;
 - greedy tokens are the largest logits of the text that they make.
@@ -54,6 +55,14 @@ LLAMA = {
     "stored_vectors": ("F32", "F16", "BF16"),
     "shards": (1, 3),
 }
+# Queries see all positions, a window, or, from some layer on, a window.
+WINDOWS = (1, 5, 63, 64, 65, 80, 1000)
+MISTRAL = {**LLAMA, "attention_bias": (False,), "mlp_bias": (False,),
+           "sliding_window": (None, *WINDOWS)}
+QWEN2 = {**LLAMA, "attention_bias": (True,), "mlp_bias": (False,),
+         "use_sliding_window": (True, True, False), "sliding_window": WINDOWS,
+         "max_window_layers": (0, 1, 2)}
+DECODERS = {"llama": LLAMA, "mistral": MISTRAL, "qwen2": QWEN2}
 BERT = {
     "heads": ((1, 1), (2, 2), (3, 3), (5, 5), (7, 7)),
     "head_dim": (5, 8, 12, 16),
@@ -83,6 +92,8 @@ MODELS = {
                          max_position_embeddings=20)),
     "short": (LLAMA, dict(max_position_embeddings=13)),
     "any-llama": (LLAMA, {}),
+    "mistral": (MISTRAL, {}),
+    "qwen2": (QWEN2, {}),
     "odd-encoder": (BERT, dict(heads=(5, 5), head_dim=8,
                                intermediate_size=333, pooling="mean")),
     "plain-encoder": (BERT, dict(pooling="cls", normalize=False)),
@@ -100,9 +111,11 @@ def draw(family, fixed, rng):
         config["hidden_size"] = (config["num_attention_heads"] *
                                  config.pop("head_dim"))
         del config["num_key_value_heads"]
+    config["model_type"] = next(
+        (name for name, other in DECODERS.items() if other is family), "bert")
     config["architectures"] = [
-        "BertModel" if family is BERT else "LlamaForCausalLM"]
-    config["model_type"] = "bert" if family is BERT else "llama"
+        "BertModel" if family is BERT else
+        config["model_type"].capitalize() + "ForCausalLM"]
     config["torch_dtype"] = {"F32": "float32", "F16": "float16",
                              "BF16": "bfloat16"}[config["stored"]]
     return config
@@ -129,7 +142,8 @@ def llamaShapes(config):
                 ("mlp", mlp, "mlp_bias")):
             for name, shape in linears.items():
                 shapes[f"{layer}{group}.{name}_proj"] = shape
-                if config[flag]:
+                if config[flag] and not (name == "o" and
+                                         config["model_type"] == "qwen2"):
                     biased.add(f"{layer}{group}.{name}_proj")
         shapes[layer + "input_layernorm"] = (hidden,)
         shapes[layer + "post_attention_layernorm"] = (hidden,)
@@ -213,7 +227,9 @@ def writeCheckpoint(folder, config, rng):
     if count > 1:
         writeJson(os.path.join(folder, "model.safetensors.index.json"),
                   {"metadata": {}, "weight_map": places})
-    private = ("stored", "stored_vectors", "pooling", "normalize")
+    private = ["stored", "stored_vectors", "pooling", "normalize"]
+    if config["model_type"] == "qwen2":
+        private.append("attention_bias")  # not a field of its config.json
     writeJson(os.path.join(folder, "config.json"), {
         name: value for name, value in config.items() if name not in private})
     if config.get("pooling"):
@@ -271,8 +287,9 @@ def meanDistance(x, y):
 
 
 def judge(what, config, dtype, values, exact, rounded):
-    """The error in parts of the allowed one, which is at most 1."""
-    if dtype == "f32":
+    """The error in parts of the allowed one, which is at most 1. Without
+    `rounded`, nothing is to be rounded."""
+    if rounded is None:
         part = distance(values, exact) / (1e-4 * (max(exact) - min(exact)))
     else:
         cost = meanDistance(rounded, exact)
@@ -292,17 +309,25 @@ def expectSame(what, actual, expected):
 
 
 class Decoder:
-    """Checks of a decoder; references are computed once for both dtypes."""
+    """Checks of a decoder."""
 
     def __init__(self, config, tensors, rng):
         self.config, self.rng = config, rng
         count = min(config["max_position_embeddings"], rng.randrange(66, 99))
         self.ids = [rng.randrange(config["vocab_size"]) for _ in range(count)]
-        self.exact, self.rounded = (
-            flatten(reference.llama(config, tensors, self.ids, round))
-            for round in (reference.exactly, reference.toBF16))
+        self.tensors = tensors
+        self.exact = self.reference(reference.exactly)
 
-    def check(self, run, dtype):
+    def reference(self, *how):
+        return flatten(reference.llama(self.config, self.tensors, self.ids,
+                                       *how))
+
+    def check(self, run, dtype, cache):
+        rounded = None
+        if dtype == "bf16" or cache != "f32":
+            rounded = self.reference(
+                reference.toBF16 if dtype == "bf16" else reference.exactly,
+                cache)
         ids, width = self.ids, self.config["vocab_size"]
 
         def alone(part, *options):
@@ -310,8 +335,7 @@ class Decoder:
                 "logits"].values
 
         whole = alone(ids, "-t", "1")
-        part = judge("logits", self.config, dtype, whole, self.exact,
-                     self.rounded)
+        part = judge("logits", self.config, dtype, whole, self.exact, rounded)
         for chunk in (1, self.rng.randrange(2, 9), self.rng.randrange(9, 66)):
             threads = self.rng.choice("12")
             expectSame(f"chunks of {chunk}, {threads} threads",
@@ -386,7 +410,7 @@ class Encoder:
                 "attention_mask": padded([[1] * n for n in self.lengths]),
                 "token_type_ids": padded(self.types)}
 
-    def check(self, run, dtype):
+    def check(self, run, dtype, cache):
         count = len(self.lengths)
         whole = run("logits", self.batch(range(count)), "-t", "1")
         names = ["last_hidden_state"] + ["embedding"] * bool(
@@ -394,7 +418,8 @@ class Encoder:
         if sorted(whole) != sorted(names):
             raise ValueError(f"outputs are {list(whole)}, expected {names}")
         part = max(judge(name, self.config, dtype, whole[name].values,
-                         self.exact[name], self.rounded[name])
+                         self.exact[name],
+                         self.rounded[name] if dtype == "bf16" else None)
                    for name in names)
         for batch, threads in ((range(count), "2"), ([1], "1"), ([2], "2"),
                                ([0, 2], "2")):
@@ -419,19 +444,22 @@ def check(work, name, seed):
     print(f"{name}: {json.dumps(config)}", flush=True)
     model = (Encoder if family is BERT else Decoder)(config, tensors, rng)
     failed = 0
-    for dtype, mcpu in zip(("f32", "bf16"),
-                           rng.choice((("host", "generic"),
-                                       ("generic", "host")))):
-        ingot = os.path.join(work, f"{name}.ingot")
+    variants = [("f32", "f32"), ("bf16", "bf16")]
+    if family is not BERT:
+        variants.append(("f32", rng.choice(("f16", "bf16", "int8", "int8"))))
+    hosts = rng.choice((("host", "generic"), ("generic", "host")))
+    for i, (dtype, cache) in enumerate(variants):
+        ingot, mcpu = os.path.join(work, f"{name}.ingot"), hosts[i % 2]
+        options = ["--kv-cache", cache] if cache != dtype else []
+        what = " ".join([dtype, mcpu, *options])
         try:
             smelt("compile", folder, "-q", "-o", ingot, "--dtype", dtype,
-                  "--mcpu", mcpu)
-            part = model.check(Runner(work, ingot), dtype)
-            print(f"  {dtype} {mcpu}: {part:.3f} of the allowed error",
-                  flush=True)
+                  "--mcpu", mcpu, *options)
+            part = model.check(Runner(work, ingot), dtype, cache)
+            print(f"  {what}: {part:.3f} of the allowed error", flush=True)
         except (OSError, RuntimeError, ValueError) as error:
             failed += 1
-            print(f"  {dtype} {mcpu}: FAILED: {error}", flush=True)
+            print(f"  {what}: FAILED: {error}", flush=True)
     return failed
 
 

@@ -15,6 +15,7 @@ Matrices are lists of rows; a weight [n, k] is a list of n rows.
 """
 import array
 import math
+import struct
 from operator import mul
 
 
@@ -32,6 +33,29 @@ def toBF16(row):
     rounded = array.array("I", ((word + 0x7fff + (word >> 16 & 1)) & 0xffff0000
                                 for word in words))
     return array.array("f", rounded.tobytes()).tolist()
+
+
+def toF16(row):
+    return [struct.unpack("e", struct.pack("e", x))[0] for x in toF32(row)]
+
+
+def toInt8(row, size):
+    """Integers of 8 bits, with a scale for each `size` elements."""
+    row, out = toF32(row), []
+    for begin in range(0, len(row), size):
+        part = row[begin:begin + size]
+        most = max(map(abs, part))
+        inverse, scale = toF32([127 / most, most / 127]) if most else (0, 0)
+        out += [round(x) * scale for x in toF32(x * inverse for x in part)]
+    return toF32(out)
+
+
+CACHES = {
+    "f32": lambda row, size: row,
+    "f16": lambda row, size: toF16(row),
+    "bf16": lambda row, size: toBF16(row),
+    "int8": toInt8,
+}
 
 
 def dot(x, y):
@@ -164,14 +188,24 @@ def rope(x, frequencies):
     return out
 
 
-def llama(config, tensors, ids, round=exactly):
-    """Logits [tokens][vocab_size] of one sequence."""
+def windowOf(config, layer):
+    """How many positions a query of the layer sees; None: all."""
+    if config["model_type"] == "qwen2" and not (
+            config["use_sliding_window"] and
+            layer >= config["max_window_layers"]):
+        return None
+    return config.get("sliding_window")
+
+
+def llama(config, tensors, ids, round=exactly, cache="f32"):
+    """Logits [tokens][vocab_size] of one sequence; `cache` is what keys and
+    values are rounded to after `round`."""
     weights = Weights(tensors, round)
     heads, kvHeads = (config["num_attention_heads"],
                       config["num_key_value_heads"])
     activation = ACTIVATIONS[config["hidden_act"]]
     eps, frequencies = config["rms_norm_eps"], ropeFrequencies(config)
-    spans = [(0, m + 1) for m in range(len(ids))]
+    store = CACHES[cache]
     table = weights.rows("model.embed_tokens.weight")
     x = [table[i] for i in ids]
     for i in range(config["num_hidden_layers"]):
@@ -180,8 +214,10 @@ def llama(config, tensors, ids, round=exactly):
                          eps)
         q, k, v = (weights.linear(f"{layer}self_attn.{name}_proj", normed)
                    for name in "qkv")
-        k = [round(row) for row in rope(k, frequencies)]
-        v = [round(row) for row in v]
+        k, v = ([store(round(row), config["head_dim"]) for row in rows]
+                for rows in (rope(k, frequencies), v))
+        window = windowOf(config, i) or len(ids)
+        spans = [(max(0, m + 1 - window), m + 1) for m in range(len(ids))]
         attended = attend(rope(q, frequencies), k, v, heads, kvHeads, spans)
         x = list(map(add, x, weights.linear(layer + "self_attn.o_proj",
                                             attended)))

@@ -92,10 +92,18 @@ int main(int argc, char **argv) {
                  "what to call the model (default: as the checkpoint's folder)")
       ->type_name("NAME");
   app.add_option("--dtype", options.dtype,
-                 "what inputs of linear layers and the KV cache are rounded to "
-                 "(default: as the checkpoint)")
+                 "what inputs of linear layers are rounded to (default: as the "
+                 "checkpoint)")
       ->check(CLI::IsMember({"f32", "bf16"}))
       ->type_name("f32|bf16");
+  std::vector<std::string> caches;
+  for (const smelt::llm::CacheRecord &record : smelt::llm::cacheRecords())
+    caches.push_back(record.name.str());
+  app.add_option("--kv-cache", options.cache,
+                 "what the KV cache stores; int8 has a scale for each head and "
+                 "row (default: as --dtype)")
+      ->check(CLI::IsMember(caches))
+      ->type_name(CLI::detail::join(caches, "|"));
   app.add_option("--quantize", options.quantize, describeSchemes())
       ->delimiter(',')
       ->type_name("[PATTERN=]SCHEME");

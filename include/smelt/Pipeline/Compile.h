@@ -18,6 +18,7 @@ struct CompileOptions {
   std::string output; // "-" is standard output; empty chooses NAME.ingot
   std::string name;   // of the model; empty: the checkpoint's folder's
   std::string dtype;  // f32, bf16, or empty: as the checkpoint says
+  std::string cache;  // what the KV cache stores, of Formats.def; empty: dtype
   /// SCHEME or PATTERN=SCHEME (Formats.def); the last that matches counts.
   std::vector<std::string> quantize;
   std::string mcpu; // host, a target record or a processor; empty: host

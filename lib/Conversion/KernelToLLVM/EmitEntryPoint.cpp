@@ -67,6 +67,8 @@ const InputRecord inputRecords[] = {
      ""},
     {"kv.k", FIELD(kv), {FIELD(kv_blocks)}, ""},
     {"kv.v", FIELD(kv), {FIELD(kv_blocks)}, "kv.k"},
+    {"kv.k_scales", FIELD(kv), {FIELD(kv_blocks)}, "kv.v"},
+    {"kv.v_scales", FIELD(kv), {FIELD(kv_blocks)}, "kv.k_scales"},
 };
 
 const OutputRecord outputRecords[] = {
@@ -106,7 +108,8 @@ private:
   LogicalResult addMemRef(StringRef name, MemRefType type, Value base,
                           ArrayRef<size_t> dynamicSizes);
   void addBytesBuffer(size_t field);
-  FailureOr<Value> endOf(StringRef input, Value base);
+  FailureOr<Value> beginOf(const InputRecord &record);
+  FailureOr<Value> sizeOf(StringRef input);
 
   Value load(size_t field, Type type) {
     return smelt::loadField(builder, loc, step, field, type);
@@ -178,8 +181,8 @@ LogicalResult EntryPoint::addMemRef(StringRef name, MemRefType type, Value base,
   return success();
 }
 
-/// Where the blocks of `input`, which begin at `base`, end.
-FailureOr<Value> EntryPoint::endOf(StringRef input, Value base) {
+/// Bytes of the blocks of `input`.
+FailureOr<Value> EntryPoint::sizeOf(StringRef input) {
   auto argument = llvm::find_if(
       signature, [&](const Argument &a) { return a.input == input; });
   if (argument == signature.end())
@@ -194,8 +197,18 @@ FailureOr<Value> EntryPoint::endOf(StringRef input, Value base) {
       return callee.emitOpError("expects '")
              << input << "' to be smaller, got " << type;
   Value blocks = load(offsetof(SmeltStep, kv_blocks), word);
-  Value size = LLVM::MulOp::create(builder, loc, blocks, constant(bytes));
-  return smelt::addBytes(builder, loc, base, size);
+  return LLVM::MulOp::create(builder, loc, blocks, constant(bytes)).getResult();
+}
+
+/// Where the buffer of an input begins.
+FailureOr<Value> EntryPoint::beginOf(const InputRecord &record) {
+  if (record.after.empty())
+    return load(record.pointer, pointer);
+  FailureOr<Value> before = beginOf(*lookup(inputRecords, record.after));
+  FailureOr<Value> size = sizeOf(record.after);
+  if (failed(before) || failed(size))
+    return failure();
+  return smelt::addBytes(builder, loc, *before, *size);
 }
 
 LogicalResult EntryPoint::addInput(const Argument &argument) {
@@ -206,14 +219,10 @@ LogicalResult EntryPoint::addInput(const Argument &argument) {
                           [&](const InputRecord &r) { error << r.name; });
     return error << "; got '" << argument.input << "'";
   }
-  Value base = load(record->pointer, pointer);
-  if (!record->after.empty()) {
-    FailureOr<Value> begin = endOf(record->after, base);
-    if (failed(begin))
-      return failure();
-    base = *begin;
-  }
-  return addMemRef(record->name, argument.type, base, record->sizes);
+  FailureOr<Value> base = beginOf(*record);
+  if (failed(base))
+    return failure();
+  return addMemRef(record->name, argument.type, *base, record->sizes);
 }
 
 LogicalResult EntryPoint::addOutput(const Argument &argument, unsigned i) {

@@ -5,10 +5,12 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A tile of query rows that share keys and values: some tokens of a sequence,
-// some query heads of one kv head. Each block of 64 positions has its own
-// maximum, sum and output for each row, which are merged in order of position
-// (the online softmax of Milakov and Gimelshein 2018, in fixed blocks):
+// Some tokens of a sequence and all query heads of one kv head go through keys
+// and values together, block by block of 64 positions, so that a block is read
+// from memory once; within a block, register tiles of a few rows go through it
+// one after the other. Each block has its own maximum, sum and output for each
+// row, which are merged in order of position (the online softmax of Milakov and
+// Gimelshein 2018, in fixed blocks):
 //
 //     s[r, p] = scale * sum_d q[r, d] * k[d, p]      lanes are positions
 //     m_b = max_p s, e[p] = exp(s[p] - m_b), l_b = sum_p e
@@ -16,8 +18,11 @@
 //     m' = max(m, m_b); l = l * exp(m - m') + l_b * exp(m_b - m'); o likewise
 //
 // A position that a row doesn't see has s = -inf and adds +0; a block of which
-// it sees nothing leaves (m, l, o) as they are. So a row's bits are the same in
+// it sees nothing leaves (l, o) as they are. So a row's bits are the same in
 // every tile. Where keys and values lie is all that differs between the ops.
+//
+// A cache of integers is read as it is stored: the scale of a position's keys
+// multiplies its score, that of its values its e before it multiplies them.
 //
 //===----------------------------------------------------------------------===//
 #include "Emitter.h"
@@ -30,7 +35,12 @@ using namespace smelt;
 namespace {
 
 constexpr int64_t kBlock = 64;
+/// Rows that share a block while it is in the cache.
+constexpr int64_t kSharingRows = 24;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
+/// The maximum of nothing. Finite: the exponential of what it differs by from
+/// itself is 1, from any score 0.
+constexpr double kLowest = -std::numeric_limits<float>::max();
 
 /// Keys and values of one block of positions.
 struct KVBlock {
@@ -38,6 +48,9 @@ struct KVBlock {
   std::function<Value(Value d, Value p)> keys;
   /// `lanes` value columns from d on at position p.
   std::function<Value(Value p, Value d, Value mask)> values;
+  /// What keys and values of `lanes` positions from p on are to be multiplied
+  /// with, if they are integers.
+  std::function<Value(Value p)> keyScales, valueScales;
 };
 
 /// An attention op without its tile sizes.
@@ -53,15 +66,26 @@ struct Attention {
   std::function<KVBlock(Value row, Value head, Value b)> block;
 };
 
+/// Buffers on the stack.
+struct Scratch {
+  Value weights; // [rows of a tile, 64]: s, then e
+  Value merging; // [m_b | l_b | exp(m - m') | exp(m_b - m')][rows of a tile]
+  Value state;   // [m | l][rows that share a block]
+};
+
 /// `tokens` rows from `row` on, `members` query heads from `column` on.
 class QueryTile {
 public:
-  QueryTile(Emitter &e, const Attention &attention, Value weights, Value state,
-            int64_t tokens, int64_t members)
-      : e(e), op(attention), weights(weights), state(state), tokens(tokens),
-        members(members) {}
+  QueryTile(Emitter &e, const Attention &attention, const Scratch &scratch,
+            int64_t tokens, int64_t members, Value row, Value column,
+            Value place)
+      : e(e), op(attention), scratch(scratch), tokens(tokens), members(members),
+        row(row), column(column), place(place) {}
 
-  void emit(Value row, Value column, Value head);
+  void begin();
+  /// Merges what its rows see of block `b`.
+  void emitBlock(const KVBlock &block, Value b);
+  void finish();
 
 private:
   int64_t rows() const { return tokens * members; }
@@ -73,20 +97,18 @@ private:
                        : e.add(column, e.index(r % members * op.size));
     return {token, e.add(offset, d)};
   }
-  /// The part of block `b` between two positions.
-  std::pair<Value, Value> within(Value b, Value begin, Value end) {
-    Value start = e.mul(b, e.index(kBlock));
-    return {maximum(e.index(0), e.sub(begin, start)),
-            minimum(e.index(kBlock), e.sub(end, start))};
+  /// Where (m, l) of row r is.
+  SmallVector<Value> stateOf(int64_t number, Value r) {
+    return {e.index(number), e.add(place, r)};
   }
 
   void emitScores(const KVBlock &block);
-  void emitSoftmax(Value b);
+  void emitWeights(const KVBlock &block, Value b, bool isMasked);
+  void emitMerge();
   void emitValues(const KVBlock &block, Value first, Value count);
 
-  Emitter::Values maskUnseen(Emitter::Values scores, Value first, Value count);
-  Value reduce(Emitter::Values vectors,
-               function_ref<Value(Value, Value)> combine);
+  Value maskUnseen(Value score, Value p, Value first, Value count);
+  Value reduce(Value vector, function_ref<Value(Value, Value)> combine);
 
   Value exp(Value x) { return math::ExpOp::create(e.b, e.loc, x); }
   Value addf(Value x, Value y) {
@@ -104,13 +126,16 @@ private:
   Value maximum(Value x, Value y) {
     return arith::MaxSIOp::create(e.b, e.loc, x, y);
   }
+  Value compare(arith::CmpIPredicate predicate, Value x, Value y) {
+    return arith::CmpIOp::create(e.b, e.loc, predicate, x, y);
+  }
 
   Emitter &e;
   const Attention &op;
-  Value weights; // memref<rows x 64>: s, then e
-  Value state;   // memref<rows x 4>: m, l, exp(m - m'), exp(m_b - m')
+  const Scratch &scratch;
   int64_t tokens, members;
   Value row, column;
+  Value place; // of the first row in the state
 };
 
 /// s of the block, without scale.
@@ -134,80 +159,112 @@ void QueryTile::emitScores(const KVBlock &block) {
                });
            for (int64_t r = 0; r < rows(); ++r)
              for (int64_t v = 0; v < vectors; ++v)
-               e.storeVector(sums[r * vectors + v], weights,
+               e.storeVector(sums[r * vectors + v], scratch.weights,
                              {e.index(r), e.add(p, e.index(v * e.lanes()))});
            return {};
          });
 }
 
-/// Scaled scores, -inf outside [first, count).
-Emitter::Values QueryTile::maskUnseen(Emitter::Values scores, Value first,
-                                      Value count) {
+/// Scores of positions p on, -inf outside [first, count).
+Value QueryTile::maskUnseen(Value score, Value p, Value first, Value count) {
   Type i32 = e.b.getI32Type();
   auto bound = [&](Value limit) {
-    return e.splat(arith::IndexCastOp::create(e.b, e.loc, i32, limit));
+    return e.splat(
+        arith::IndexCastOp::create(e.b, e.loc, i32, e.sub(limit, p)));
   };
-  Value from = bound(first), to = bound(count);
-  Value unseen = e.splat(e.real(-kInfinity));
-  Value scale = e.splat(e.real(op.scale));
-  for (auto [v, score] : llvm::enumerate(scores)) {
-    SmallVector<int32_t> positions;
-    for (int64_t lane = 0; lane < e.lanes(); ++lane)
-      positions.push_back(v * e.lanes() + lane);
-    Value position = arith::ConstantOp::create(
-        e.b, e.loc,
-        DenseElementsAttr::get(e.vectorOf(i32), ArrayRef(positions)));
-    Value after = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::sge,
-                                        position, from);
-    Value before = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::slt,
-                                         position, to);
-    Value seen = arith::AndIOp::create(e.b, e.loc, after, before);
-    score =
-        arith::SelectOp::create(e.b, e.loc, seen, mulf(score, scale), unseen);
-  }
-  return scores;
+  SmallVector<int32_t> lanes;
+  for (int64_t lane = 0; lane < e.lanes(); ++lane)
+    lanes.push_back(lane);
+  Value position = arith::ConstantOp::create(
+      e.b, e.loc, DenseElementsAttr::get(e.vectorOf(i32), ArrayRef(lanes)));
+  Value after = compare(arith::CmpIPredicate::sge, position, bound(first));
+  Value before = compare(arith::CmpIPredicate::slt, position, bound(count));
+  Value seen = arith::AndIOp::create(e.b, e.loc, after, before);
+  return arith::SelectOp::create(e.b, e.loc, seen, score,
+                                 e.splat(e.real(-kInfinity)));
 }
 
-/// Combines vectors pairwise, then the lanes of the last.
-Value QueryTile::reduce(Emitter::Values vectors,
+Value QueryTile::reduce(Value vector,
                         function_ref<Value(Value, Value)> combine) {
-  while (vectors.size() > 1) {
-    Emitter::Values half;
-    for (size_t i = 0; i < vectors.size(); i += 2)
-      half.push_back(combine(vectors[i], vectors[i + 1]));
-    vectors = half;
-  }
-  return emitLaneTree(e.b, e.loc, vectors[0],
+  return emitLaneTree(e.b, e.loc, vector,
                       [&](OpBuilder &, Location, Value low, Value high) {
                         return combine(low, high);
                       });
 }
 
-/// s becomes e, row by row, and the block's (m, l) merge into the state.
-void QueryTile::emitSoftmax(Value b) {
+/// s becomes e, row by row, with m_b and l_b of each.
+void QueryTile::emitWeights(const KVBlock &block, Value b, bool isMasked) {
+  constexpr int64_t unroll = 2; // vectors a turn, for the scheduler
+  int64_t step = unroll * e.lanes();
+  auto larger = [&](Value x, Value y) { return e.larger(x, y); };
+  auto sum = [&](Value x, Value y) { return addf(x, y); };
+  /// Two vectors of row r a turn, and what both have led to.
+  auto each = [&](Value r, Value start,
+                  function_ref<Value(Value p, Value x, Value carried)> body) {
+    return e.loop(
+        e.index(0), e.index(kBlock), step, Emitter::Values(unroll, start),
+        [&](Value p, ValueRange carried) {
+          Emitter::Values next;
+          for (int64_t u = 0; u < unroll; ++u) {
+            Value at = e.add(p, e.index(u * e.lanes()));
+            next.push_back(
+                body(at, e.loadVector(scratch.weights, {r, at}), carried[u]));
+          }
+          return next;
+        });
+  };
+  Value scale = e.splat(e.real(op.scale));
   e.loop(e.index(0), e.index(rows()), [&](Value r) {
-    auto [begin, end] = op.range(e.add(row, e.div(r, e.index(members))));
-    auto [first, count] = within(b, begin, end);
-    Emitter::Values s;
-    for (int64_t p = 0; p < kBlock; p += e.lanes())
-      s.push_back(e.loadVector(weights, {r, e.index(p)}));
-    s = maskUnseen(s, first, count);
-    // Finite, so that a block of which nothing is seen has e = exp(-inf).
-    Value mb =
-        e.larger(reduce(s, [&](Value x, Value y) { return e.larger(x, y); }),
-                 e.real(-std::numeric_limits<float>::max()));
-    for (auto [v, score] : llvm::enumerate(s)) {
-      score = exp(subf(score, e.splat(mb)));
-      e.storeVector(score, weights, {r, e.index(v * e.lanes())});
+    Value first, count;
+    if (isMasked) {
+      auto [begin, end] = op.range(e.add(row, e.div(r, e.index(members))));
+      Value start = e.mul(b, e.index(kBlock));
+      first = e.sub(begin, start);
+      count = e.sub(end, start);
     }
-    Value lb = reduce(s, [&](Value x, Value y) { return addf(x, y); });
-    Value m = e.load(state, {r, e.index(0)}),
-          l = e.load(state, {r, e.index(1)});
+    Emitter::Values most =
+        each(r, e.splat(e.real(kLowest)), [&](Value p, Value s, Value most) {
+          s = mulf(s, scale);
+          if (block.keyScales)
+            s = mulf(s, block.keyScales(p));
+          if (isMasked)
+            s = maskUnseen(s, p, first, count);
+          e.storeVector(s, scratch.weights, {r, p});
+          return e.larger(s, most);
+        });
+    Value mb = reduce(larger(most[0], most[1]), larger);
+    Value top = e.splat(mb);
+    Emitter::Values sums =
+        each(r, e.zeros(), [&](Value p, Value s, Value total) {
+          Value weight = exp(subf(s, top));
+          total = addf(total, weight);
+          if (block.valueScales)
+            weight = mulf(weight, block.valueScales(p));
+          e.storeVector(weight, scratch.weights, {r, p});
+          return total;
+        });
+    e.store(mb, scratch.merging, {e.index(0), r});
+    e.store(reduce(addf(sums[0], sums[1]), sum), scratch.merging,
+            {e.index(1), r});
+  });
+}
+
+/// (m_b, l_b) of all rows merge into the state, lanes are rows.
+void QueryTile::emitMerge() {
+  e.vectors(rows(), [&](Value r, Value mask) {
+    auto load = [&](int64_t number) {
+      return e.loadVector(scratch.merging, {e.index(number), r}, mask);
+    };
+    Value mb = load(0), lb = load(1);
+    Value m = e.loadVector(scratch.state, stateOf(0, r), mask);
+    Value l = e.loadVector(scratch.state, stateOf(1, r), mask);
     Value next = e.larger(m, mb);
     Value keep = exp(subf(m, next)), take = exp(subf(mb, next));
-    Value values[] = {next, e.fma(lb, take, mulf(l, keep)), keep, take};
-    for (auto [i, value] : llvm::enumerate(values))
-      e.store(value, state, {r, e.index(i)});
+    e.storeVector(next, scratch.state, stateOf(0, r), mask);
+    e.storeVector(e.fma(lb, take, mulf(l, keep)), scratch.state, stateOf(1, r),
+                  mask);
+    e.storeVector(keep, scratch.merging, {e.index(2), r}, mask);
+    e.storeVector(take, scratch.merging, {e.index(3), r}, mask);
   });
 }
 
@@ -230,7 +287,8 @@ void QueryTile::emitValues(const KVBlock &block, Value first, Value count) {
                  for (int64_t v = 0; v < vectors; ++v)
                    values.push_back(block.values(p, columns[v], masks[v]));
                  for (int64_t r = 0; r < rows(); ++r) {
-                   Value weight = e.splat(e.load(weights, {e.index(r), p}));
+                   Value weight =
+                       e.splat(e.load(scratch.weights, {e.index(r), p}));
                    for (int64_t v = 0; v < vectors; ++v)
                      inner[r * vectors + v] =
                          e.fma(weight, values[v], inner[r * vectors + v]);
@@ -238,8 +296,10 @@ void QueryTile::emitValues(const KVBlock &block, Value first, Value count) {
                  return inner;
                });
     for (int64_t r = 0; r < rows(); ++r) {
-      Value keep = e.splat(e.load(state, {e.index(r), e.index(2)}));
-      Value take = e.splat(e.load(state, {e.index(r), e.index(3)}));
+      auto factor = [&](int64_t number) {
+        return e.splat(e.load(scratch.merging, {e.index(number), e.index(r)}));
+      };
+      Value keep = factor(2), take = factor(3);
       for (int64_t v = 0; v < vectors; ++v) {
         SmallVector<Value> place = at(r, columns[v]);
         Value old = mulf(e.loadVector(op.init, place, masks[v]), keep);
@@ -250,30 +310,40 @@ void QueryTile::emitValues(const KVBlock &block, Value first, Value count) {
   }
 }
 
-void QueryTile::emit(Value firstRow, Value firstColumn, Value head) {
-  row = firstRow;
-  column = firstColumn;
-  for (int64_t r = 0; r < rows(); ++r) {
+void QueryTile::begin() {
+  for (int64_t r = 0; r < rows(); ++r)
     e.vectors(op.size, [&](Value d, Value mask) {
       e.storeVector(e.zeros(), op.init, at(r, d), mask);
     });
-    e.store(e.real(-kInfinity), state, {e.index(r), e.index(0)});
-    e.store(e.real(0), state, {e.index(r), e.index(1)});
-  }
+  e.vectors(rows(), [&](Value r, Value mask) {
+    e.storeVector(e.splat(e.real(kLowest)), scratch.state, stateOf(0, r), mask);
+    e.storeVector(e.zeros(), scratch.state, stateOf(1, r), mask);
+  });
+}
+
+void QueryTile::emitBlock(const KVBlock &block, Value b) {
   // Rows ascend: the first sees from furthest back, the last furthest on.
-  Value begin = op.range(row).first;
-  Value end = op.range(e.add(row, e.index(tokens - 1))).second;
-  Value block = e.index(kBlock);
-  e.loop(e.div(begin, block), e.div(e.add(end, e.index(kBlock - 1)), block),
-         [&](Value b) {
-           KVBlock kv = op.block(row, head, b);
-           auto [first, count] = within(b, begin, end);
-           emitScores(kv);
-           emitSoftmax(b);
-           emitValues(kv, first, count);
-         });
+  std::pair<Value, Value> head = op.range(row);
+  std::pair<Value, Value> tail = op.range(e.add(row, e.index(tokens - 1)));
+  Value start = e.mul(b, e.index(kBlock)), end = e.add(start, e.index(kBlock));
+  Value first = e.sub(maximum(head.first, start), start);
+  Value count = e.sub(minimum(tail.second, end), start);
+  e.branch(compare(arith::CmpIPredicate::slt, first, count), [&] {
+    emitScores(block);
+    Value isInside = arith::AndIOp::create(
+        e.b, e.loc, compare(arith::CmpIPredicate::sle, tail.first, start),
+        compare(arith::CmpIPredicate::sge, head.second, end));
+    e.branch(
+        isInside, [&] { emitWeights(block, b, /*isMasked=*/false); },
+        [&] { emitWeights(block, b, /*isMasked=*/true); });
+    emitMerge();
+    emitValues(block, first, count);
+  });
+}
+
+void QueryTile::finish() {
   for (int64_t r = 0; r < rows(); ++r) {
-    Value sum = e.splat(e.load(state, {e.index(r), e.index(1)}));
+    Value sum = e.splat(e.load(scratch.state, stateOf(1, e.index(r))));
     e.vectors(op.size, [&](Value d, Value mask) {
       SmallVector<Value> place = at(r, d);
       Value value = e.loadVector(op.init, place, mask);
@@ -283,51 +353,130 @@ void QueryTile::emit(Value firstRow, Value firstColumn, Value head) {
   }
 }
 
-/// Room on the stack of the function.
-Value stackBuffer(Emitter &e, Operation *op, ArrayRef<int64_t> shape) {
-  OpBuilder::InsertionGuard guard(e.b);
-  e.b.setInsertionPointToStart(
-      &op->getParentOfType<func::FuncOp>().getBody().front());
-  return memref::AllocaOp::create(e.b, e.loc,
-                                  MemRefType::get(shape, e.b.getF32Type()),
-                                  e.b.getI64IntegerAttr(64));
+/// Tokens and query heads of a register tile.
+struct TileShape {
+  int64_t tokens, members;
+};
+
+/// An op in tiles as large as registers and sequences allow.
+class AttentionEmitter {
+public:
+  AttentionEmitter(Emitter &e, Operation *anchor, const Attention &op);
+  void emit();
+
+private:
+  /// The tiles of `count` tokens from `row` on.
+  void forEachTile(Value row, Value count, Value head,
+                   function_ref<void(QueryTile &)> body);
+  /// Query heads in tiles of `tokens` tokens, `members` heads each.
+  void forEachMember(Value row, Value number, Value head, TileShape shape,
+                     int64_t from, int64_t to,
+                     function_ref<void(QueryTile &)> body);
+  /// Tokens from `row` on that belong to one sequence, up to `sharing`.
+  Value countTokens(Value row, Value rows);
+
+  Emitter &e;
+  const Attention &op;
+  TileShape shape; // where there are enough tokens
+  int64_t sharing; // tokens that share a block
+  Scratch scratch;
+};
+
+AttentionEmitter::AttentionEmitter(Emitter &e, Operation *anchor,
+                                   const Attention &op)
+    : e(e), op(op), shape{0, 0} {
+  // The most rows; of those the most heads, for which fewer tokens suffice.
+  for (int64_t members = 1; members <= std::min(op.group, e.target.rowTile);
+       ++members) {
+    int64_t tokens = e.target.rowTile / members;
+    if (op.group % members == 0 &&
+        tokens * members >= shape.tokens * shape.members)
+      shape = {tokens, members};
+  }
+  sharing =
+      llvm::alignTo(llvm::divideCeil(kSharingRows, op.group), shape.tokens);
+  auto buffer = [&](ArrayRef<int64_t> sizes) {
+    return e.stackBuffer(anchor, MemRefType::get(sizes, e.b.getF32Type()));
+  };
+  scratch = {buffer({e.target.rowTile, kBlock}), buffer({4, e.target.rowTile}),
+             buffer({2, sharing * op.group})};
 }
 
-/// All rows and heads of an op, in tiles as large as registers and sequences
-/// allow.
-void emitTiles(Emitter &e, Operation *anchor, const Attention &op) {
-  int64_t members = std::min(op.group, e.target.rowTile);
-  while (op.group % members)
-    --members;
-  int64_t tokens = e.target.rowTile / members;
-  Value weights = stackBuffer(e, anchor, {tokens * members, kBlock});
-  Value state = stackBuffer(e, anchor, {tokens * members, 4});
-  Value zero = e.index(0), rows = e.dim(op.q, 0);
-  Value heads = e.div(e.dim(op.q, 1), e.index(op.group * op.size));
+void AttentionEmitter::forEachMember(Value row, Value number, Value head,
+                                     TileShape shape, int64_t from, int64_t to,
+                                     function_ref<void(QueryTile &)> body) {
+  e.loop(e.index(from), e.index(to), shape.members, {},
+         [&](Value member, ValueRange) -> Emitter::Values {
+           Value queryHead = e.add(e.mul(head, e.index(op.group)), member);
+           Value place = e.add(e.mul(number, e.index(op.group)),
+                               e.mul(member, e.index(shape.tokens)));
+           QueryTile tile(e, op, scratch, shape.tokens, shape.members,
+                          e.add(row, number),
+                          e.mul(queryHead, e.index(op.size)), place);
+           body(tile);
+           return {};
+         });
+}
 
-  auto emitTile = [&](Value row, Value head, int64_t count) {
-    e.loop(zero, e.index(op.group), members, {},
-           [&](Value member, ValueRange) -> Emitter::Values {
-             Value queryHead = e.add(e.mul(head, e.index(op.group)), member);
-             QueryTile(e, op, weights, state, count, members)
-                 .emit(row, e.mul(queryHead, e.index(op.size)), head);
+void AttentionEmitter::forEachTile(Value row, Value count, Value head,
+                                   function_ref<void(QueryTile &)> body) {
+  Value tokens = e.index(shape.tokens);
+  Value whole = e.mul(e.div(count, tokens), tokens);
+  if (shape.tokens > 1)
+    e.loop(e.index(0), whole, shape.tokens, {},
+           [&](Value number, ValueRange) -> Emitter::Values {
+             forEachMember(row, number, head, shape, 0, op.group, body);
              return {};
            });
-  };
-  e.loop(zero, heads, [&](Value head) {
-    e.loopWhileBelow(rows, [&](Value row) -> Value {
-      Value last = e.add(row, e.index(tokens - 1));
-      Value fits = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::slt,
-                                         last, rows);
-      Value clamped = arith::SelectOp::create(e.b, e.loc, fits, last, row);
-      Value isWhole = arith::AndIOp::create(e.b, e.loc, fits,
-                                            op.isSameSequence(row, clamped));
-      e.branch(
-          isWhole, [&] { emitTile(row, head, tokens); },
-          [&] { emitTile(row, head, 1); });
-      return e.add(row, arith::SelectOp::create(e.b, e.loc, isWhole,
-                                                e.index(tokens), e.index(1)));
+  // Heads of one token: parts that differ by one head at most.
+  int64_t parts = llvm::divideCeil(op.group, e.target.rowTile);
+  int64_t members = op.group / parts, larger = op.group % parts;
+  int64_t border = larger * (members + 1);
+  e.loop(shape.tokens > 1 ? whole : e.index(0), count, [&](Value number) {
+    if (larger)
+      forEachMember(row, number, head, {1, members + 1}, 0, border, body);
+    forEachMember(row, number, head, {1, members}, border, op.group, body);
+  });
+}
+
+Value AttentionEmitter::countTokens(Value row, Value rows) {
+  Value limit =
+      arith::MinSIOp::create(e.b, e.loc, e.index(sharing), e.sub(rows, row));
+  auto loop = scf::WhileOp::create(
+      e.b, e.loc, TypeRange(e.b.getIndexType()), ValueRange(e.index(1)),
+      [&](OpBuilder &, Location, ValueRange i) {
+        Value isBelow = arith::CmpIOp::create(
+            e.b, e.loc, arith::CmpIPredicate::slt, i[0], limit);
+        Value other =
+            arith::SelectOp::create(e.b, e.loc, isBelow, i[0], e.index(0));
+        Value isSame = op.isSameSequence(row, e.add(row, other));
+        scf::ConditionOp::create(
+            e.b, e.loc, arith::AndIOp::create(e.b, e.loc, isBelow, isSame), i);
+      },
+      [&](OpBuilder &, Location, ValueRange i) {
+        scf::YieldOp::create(e.b, e.loc, e.add(i[0], e.index(1)));
+      });
+  return loop.getResult(0);
+}
+
+void AttentionEmitter::emit() {
+  Value zero = e.index(0), rows = e.dim(op.q, 0), block = e.index(kBlock);
+  Value heads = e.div(e.dim(op.q, 1), e.index(op.group * op.size));
+  e.loopWhileBelow(rows, [&](Value row) -> Value {
+    Value count = countTokens(row, rows);
+    Value last = e.sub(e.add(row, count), e.index(1));
+    Value begin = e.div(op.range(row).first, block);
+    Value end = e.div(e.add(op.range(last).second, e.index(kBlock - 1)), block);
+    e.loop(zero, heads, [&](Value head) {
+      forEachTile(row, count, head, [](QueryTile &tile) { tile.begin(); });
+      e.loop(begin, end, [&](Value b) {
+        KVBlock kv = op.block(row, head, b);
+        forEachTile(row, count, head,
+                    [&](QueryTile &tile) { tile.emitBlock(kv, b); });
+      });
+      forEachTile(row, count, head, [](QueryTile &tile) { tile.finish(); });
     });
+    return e.add(row, count);
   });
 }
 
@@ -357,18 +506,31 @@ void smelt::emitCachedAttention(Emitter &e, kernel::CachedAttentionOp op) {
     Value slot = e.loadIndex(op.getSlots(), {row});
     Value id = e.loadIndex(op.getTable(), {slot, b});
     Value poolHead = e.add(op.getFirstHead(), head);
+    // Rows of values that are padded are read in whole vectors.
+    int64_t padded = llvm::alignTo(attention.size, e.lanes());
+    bool isPadded = op.getVPool().getType().getDimSize(4) >= padded;
     KVBlock block;
     block.keys = [&e, op, id, poolHead](Value d, Value p) mutable {
       return e.loadVector(op.getKPool(), {op.getLayer(), id, poolHead, d, p});
     };
-    block.values = [&e, op, id, poolHead](Value p, Value d,
-                                          Value mask) mutable {
+    block.values = [&e, op, id, poolHead, isPadded](Value p, Value d,
+                                                    Value mask) mutable {
       return e.loadVector(op.getVPool(), {op.getLayer(), id, poolHead, p, d},
-                          mask);
+                          isPadded ? Value() : mask);
     };
+    auto scales = [&e, op, id, poolHead](unsigned which) {
+      return [&e, op, id, poolHead, which](Value p) mutable {
+        return e.loadVector(op.getScales()[which],
+                            {op.getLayer(), id, poolHead, p});
+      };
+    };
+    if (!op.getScales().empty()) {
+      block.keyScales = scales(0);
+      block.valueScales = scales(1);
+    }
     return block;
   };
-  emitTiles(e, op, attention);
+  AttentionEmitter(e, op, attention).emit();
 }
 
 void smelt::emitAttention(Emitter &e, kernel::AttentionOp op) {
@@ -401,5 +563,5 @@ void smelt::emitAttention(Emitter &e, kernel::AttentionOp op) {
     };
     return block;
   };
-  emitTiles(e, op, attention);
+  AttentionEmitter(e, op, attention).emit();
 }

@@ -69,7 +69,8 @@ struct Emitter {
     return mlir::arith::IndexCastOp::create(b, loc, b.getIndexType(),
                                             load(memref, indices));
   }
-  /// `value` as f32, scalar or vector; exact.
+  /// `value` as f32, scalar or vector of floats or signed integers; exact up to
+  /// 16 bits.
   Value extend(Value value) {
     mlir::Type type = value.getType();
     if (mlir::getElementTypeOrSelf(type).isF32())
@@ -77,6 +78,8 @@ struct Emitter {
     mlir::Type wide = b.getF32Type();
     if (auto vector = mlir::dyn_cast<mlir::VectorType>(type))
       wide = vector.clone(wide);
+    if (mlir::getElementTypeOrSelf(type).isInteger())
+      return mlir::arith::SIToFPOp::create(b, loc, wide, value);
     return mlir::arith::ExtFOp::create(b, loc, wide, value);
   }
   /// An f32, scalar or vector, rounded to elements of `type`.
@@ -197,6 +200,14 @@ struct Emitter {
       return;
     b.setInsertionPointToStart(&op.getElseRegion().front());
     otherwise();
+  }
+  /// Room on the stack of the function that `op` stands in.
+  Value stackBuffer(mlir::Operation *op, mlir::MemRefType type) {
+    mlir::OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(
+        &op->getParentOfType<mlir::func::FuncOp>().getBody().front());
+    return mlir::memref::AllocaOp::create(b, loc, type,
+                                          b.getI64IntegerAttr(64));
   }
   /// How many of `all` vectors of columns go at a time: a divisor that fits
   /// the registers as accumulators of `rows` rows, along with one row of

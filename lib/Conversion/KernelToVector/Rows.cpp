@@ -59,40 +59,6 @@ void smelt::emitRotate(Emitter &e, kernel::RotateOp op) {
   });
 }
 
-void smelt::emitKVAppend(Emitter &e, kernel::KVAppendOp op) {
-  MemRefType pool = op.getKPool().getType();
-  int64_t heads = pool.getDimSize(2), size = pool.getDimSize(3);
-  Value block = e.index(pool.getDimSize(4));
-  e.loop(e.index(0), e.dim(op.getK(), 0), [&](Value row) {
-    Value slot = e.loadIndex(op.getSlots(), {row});
-    Value position = e.loadIndex(op.getPositions(), {row});
-    Value id = e.loadIndex(op.getTable(), {slot, e.div(position, block)});
-    Value p = e.rem(position, block);
-    e.loop(e.index(0), e.index(heads), [&](Value head) {
-      Value base = e.mul(head, e.index(size));
-      // Keys lie by head dimension, so a row's are scattered.
-      e.loop(e.index(0), e.index(size), [&](Value d) {
-        Value k = e.load(op.getK(), {row, e.add(base, d)});
-        e.store(e.round(k, pool.getElementType()), op.getKPool(),
-                {op.getLayer(), id, head, d, p});
-      });
-      e.vectors(size, [&](Value d, Value mask) {
-        Value v = e.loadVector(op.getV(), {row, e.add(base, d)}, mask);
-        e.storeVector(e.round(v, pool.getElementType()), op.getVPool(),
-                      {op.getLayer(), id, head, p, d}, mask);
-      });
-    });
-  });
-}
-
-void smelt::emitTranspose(Emitter &e, kernel::TransposeOp op) {
-  e.loop(e.index(0), e.dim(op.getX(), 0), [&](Value row) {
-    e.loop(e.index(0), e.dim(op.getX(), 1), [&](Value column) {
-      e.store(e.load(op.getX(), {row, column}), op.getInit(), {column, row});
-    });
-  });
-}
-
 void smelt::emitPool(Emitter &e, kernel::PoolOp op) {
   e.loop(e.index(0), e.dim(op.getInit(), 0), [&](Value s) {
     Value begin = e.loadIndex(op.getBegin(), {s});

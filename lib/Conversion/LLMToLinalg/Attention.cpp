@@ -11,7 +11,7 @@ using namespace smelt;
 
 std::optional<ValueRange> smelt::lookupPools(Value kv) {
   auto cast = kv.getDefiningOp<UnrealizedConversionCastOp>();
-  if (!cast || cast.getInputs().size() != 3)
+  if (!cast || !isa<llm::KVType>(kv.getType()))
     return std::nullopt;
   return cast.getInputs();
 }
@@ -30,7 +30,8 @@ struct LowerKVAppend : OpRewritePattern<llm::KVAppendOp> {
           op, "expects stored rows to be read through the cache");
     kernel::KVAppendOp::create(rewriter, op.getLoc(), op.getK(), op.getV(),
                                op.getSlots(), op.getPositions(), (*pools)[0],
-                               (*pools)[1], op.getLayer(), (*pools)[2]);
+                               (*pools)[1], op.getLayer(), (*pools)[2],
+                               pools->drop_front(3));
     rewriter.eraseOp(op);
     return success();
   }
@@ -50,8 +51,8 @@ struct LowerCachedAttention : OpRewritePattern<llm::CachedAttentionOp> {
     rewriter.replaceOpWithNewOp<kernel::CachedAttentionOp>(
         op, init.getType(), op.getQ(), op.getSlots(), op.getPositions(),
         (*pools)[0], (*pools)[1], op.getLayer(), zero, (*pools)[2], init,
-        rewriter.getI64IntegerAttr(group), op.getScaleAttr(),
-        op.getWindowAttr());
+        pools->drop_front(3), rewriter.getI64IntegerAttr(group),
+        op.getScaleAttr(), op.getWindowAttr());
     return success();
   }
 };

@@ -24,19 +24,33 @@ using namespace smelt;
 
 namespace {
 
-/// Types of the K pool, the V pool and the block table of a handle.
-SmallVector<Type> poolTypes(llm::KVType kv) {
+struct Part {
+  StringRef name;
+  Type type;
+};
+
+/// Names and types of what a handle consists of: the K pool, the V pool, the
+/// block table and the scales of both pools, if any.
+SmallVector<Part> partsOf(llm::KVType kv) {
   int64_t any = ShapedType::kDynamic, block = 64;
-  int64_t padded = llvm::alignTo(kv.getSize(), 16);
-  return {
-      MemRefType::get({kv.getLayers(), any, kv.getHeads(), kv.getSize(), block},
-                      kv.getType()),
-      MemRefType::get({kv.getLayers(), any, kv.getHeads(), block, padded},
-                      kv.getType()),
-      MemRefType::get({any, any}, IntegerType::get(kv.getContext(), 32))};
+  int64_t layers = kv.getLayers(), heads = kv.getHeads();
+  Type element = kv.getElementType();
+  SmallVector<Part> parts = {
+      {"kv.k",
+       MemRefType::get({layers, any, heads, kv.getSize(), block}, element)},
+      {"kv.v", MemRefType::get({layers, any, heads, block, kv.getPaddedSize()},
+                               element)},
+      {"block_table",
+       MemRefType::get({any, any}, IntegerType::get(kv.getContext(), 32))}};
+  if (kv.getRecord().hasScale)
+    for (StringRef name : {"kv.k_scales", "kv.v_scales"})
+      parts.push_back(
+          {name, MemRefType::get({layers, any, heads, block},
+                                 Float32Type::get(kv.getContext()))});
+  return parts;
 }
 
-/// Replaces a handle among the arguments by its pools and table.
+/// Replaces a handle among the arguments by its parts.
 void convertHandle(func::FuncOp function) {
   for (unsigned i = 0; i < function.getNumArguments(); ++i) {
     auto kv = dyn_cast<llm::KVType>(function.getArgument(i).getType());
@@ -44,19 +58,20 @@ void convertHandle(func::FuncOp function) {
       continue;
     bool isStep = function.getArgAttr(i, "llm.input") != nullptr;
     OpBuilder b(function.getContext());
-    static constexpr StringRef names[] = {"kv.k", "kv.v", "block_table"};
-    for (auto [j, type] : llvm::enumerate(poolTypes(kv))) {
+    SmallVector<Part> parts = partsOf(kv);
+    for (auto [j, part] : llvm::enumerate(parts)) {
       DictionaryAttr attrs;
       if (isStep)
         attrs = b.getDictionaryAttr(
-            b.getNamedAttr("llm.input", b.getStringAttr(names[j])));
-      (void)function.insertArgument(i + 1 + j, type, attrs, function.getLoc());
+            b.getNamedAttr("llm.input", b.getStringAttr(part.name)));
+      (void)function.insertArgument(i + 1 + j, part.type, attrs,
+                                    function.getLoc());
     }
     b.setInsertionPointToStart(&function.getBody().front());
-    Value handle =
-        UnrealizedConversionCastOp::create(
-            b, function.getLoc(), kv, function.getArguments().slice(i + 1, 3))
-            .getResult(0);
+    Value handle = UnrealizedConversionCastOp::create(
+                       b, function.getLoc(), kv,
+                       function.getArguments().slice(i + 1, parts.size()))
+                       .getResult(0);
     function.getArgument(i).replaceAllUsesWith(handle);
     (void)function.eraseArgument(i);
     return;

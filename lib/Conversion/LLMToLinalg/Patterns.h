@@ -149,8 +149,8 @@ mlir::Value paramBuffer(mlir::OpBuilder &b, llm::GetParamOp get);
 /// The value of a vector param as a tensor.
 mlir::Value vectorParam(mlir::OpBuilder &b, mlir::Value value);
 
-/// The pools and the block table behind a handle, which the conversion of the
-/// function's signature left as a cast.
+/// The pools, the block table and the scales, if any, behind a handle, which
+/// the conversion of the function's signature left as a cast.
 std::optional<mlir::ValueRange> lookupPools(mlir::Value kv);
 
 void populateElementwisePatterns(mlir::RewritePatternSet &patterns);

@@ -174,6 +174,11 @@ OwningOpRef<ModuleOp> smelt::importCheckpoint(MLIRContext &context,
                                                    : Type(builder.getF32Type());
   NamedAttrList card =
       modelCard(builder, *family, *config, modelName(folder), *compute);
+  std::string cache = options.cache;
+  if (cache.empty())
+    cache = *compute == ComputeType::BF16 ? "bf16" : "f32";
+  if (family->kind == ModelKind::Decoder)
+    card.append("kv_cache", builder.getStringAttr(cache));
   std::optional<Pooling> pooling;
   if (!readKindFiles(context, folder, *family, *config, card, pooling, error))
     return {};
@@ -184,7 +189,7 @@ OwningOpRef<ModuleOp> smelt::importCheckpoint(MLIRContext &context,
   (*module)->setAttr("llm.compute", TypeAttr::get(computeType));
   (*module)->setAttr("llm.model", card.getDictionary(&context));
 
-  StepBuilder step(*module, *config, computeType, pooling);
+  StepBuilder step(*module, *config, computeType, cache, pooling);
   for (const FoundTensor &tensor : tensors)
     step.addParam(tensor);
   step.begin();

@@ -229,7 +229,7 @@ static void emit(StepBuilder &step) {
   FloatAttr scale = builder.getF32FloatAttr(
       static_cast<float>(1.0 / std::sqrt(static_cast<double>(size))));
   auto kvType =
-      llm::KVType::get(builder.getContext(), layers, kvHeads, size, step.compute);
+      llm::KVType::get(builder.getContext(), layers, kvHeads, size, step.cache);
 
   Value ids = step.input("ids"), positions = step.input("positions");
   Value slots = step.input("slots"), rows = step.input("rows");

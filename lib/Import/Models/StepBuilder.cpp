@@ -67,10 +67,10 @@ Value StepBuilder::activation(Value x, StringRef name) {
 //===----------------------------------------------------------------------===//
 
 StepBuilder::StepBuilder(ModuleOp module, const Config &config, Type compute,
-                         const std::optional<Pooling> &pooling)
+                         StringRef cache, const std::optional<Pooling> &pooling)
     : config(config), builder(module.getContext()),
-      loc(builder.getUnknownLoc()), compute(compute), pooling(pooling),
-      module(module) {
+      loc(builder.getUnknownLoc()), compute(compute), cache(cache),
+      pooling(pooling), module(module) {
   builder.setInsertionPointToEnd(module.getBody());
 }
 

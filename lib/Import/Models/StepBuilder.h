@@ -33,13 +33,15 @@ std::string activationNames();
 class StepBuilder {
 public:
   StepBuilder(mlir::ModuleOp module, const Config &config, mlir::Type compute,
-              const std::optional<Pooling> &pooling);
+              llvm::StringRef cache, const std::optional<Pooling> &pooling);
 
   const Config &config;
   mlir::OpBuilder builder;
   mlir::Location loc;
   /// f32 or bf16.
   mlir::Type compute;
+  /// What the KV cache stores.
+  llvm::StringRef cache;
   const std::optional<Pooling> &pooling;
 
   void addParam(const FoundTensor &tensor);

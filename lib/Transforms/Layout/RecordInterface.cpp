@@ -25,15 +25,6 @@ namespace smelt {
 #include "smelt/Transforms/Layout/Passes.h.inc"
 } // namespace smelt
 
-/// Bytes that 64 positions take in all layers: K of `size` elements per head
-/// and position, V in rows of `size` rounded up to 16.
-static int64_t kvBlockBytes(llm::KVType kv) {
-  int64_t positions = 64, size = kv.getSize();
-  return kv.getLayers() * kv.getHeads() * positions *
-         static_cast<int64_t>(size + ::llvm::alignTo(size, 16)) *
-         (kv.getType().getIntOrFloatBitWidth() / 8);
-}
-
 namespace {
 struct RecordInterface : smelt::impl::RecordInterfaceBase<RecordInterface> {
   void runOnOperation() override {
@@ -48,7 +39,7 @@ struct RecordInterface : smelt::impl::RecordInterfaceBase<RecordInterface> {
         if (!name)
           continue;
         if (auto kv = dyn_cast<llm::KVType>(argument.getType()))
-          blockBytes += kvBlockBytes(kv);
+          blockBytes += kv.getBlockBytes();
         else
           inputs.push_back(name);
       }

@@ -6,7 +6,7 @@ module {
 
 // -----
 
-// expected-error @+1 {{expects inputs among ids, positions, types, slots, seq_begin, seq_end, rows, pool_begin, pool_end, block_table, kv.k, kv.v; got 'mask'}}
+// expected-error @+1 {{expects inputs among ids, positions, types, slots, seq_begin, seq_end, rows, pool_begin, pool_end, block_table, kv.k, kv.v, kv.k_scales, kv.v_scales; got 'mask'}}
 func.func @step(%mask: memref<?xi32> {llm.input = "mask"}) {
   return
 }

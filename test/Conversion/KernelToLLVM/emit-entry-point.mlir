@@ -10,6 +10,8 @@ func.func @step(%ids: memref<?xi32> {llm.input = "ids"},
                 %k: memref<2x?x4x32x64xbf16> {llm.input = "kv.k"},
                 %v: memref<2x?x4x64x48xbf16> {llm.input = "kv.v"},
                 %table: memref<?x?xi32> {llm.input = "block_table"},
+                %ks: memref<2x?x4x64xf32> {llm.input = "kv.k_scales"},
+                %vs: memref<2x?x4x64xf32> {llm.input = "kv.v_scales"},
                 %logits: memref<?x96xf32> {llm.output = "logits"}) {
   return
 }
@@ -23,6 +25,11 @@ func.func @step(%ids: memref<?xi32> {llm.input = "ids"},
 // CHECK: %[[BYTES:.+]] = llvm.mlir.constant(32768 : i64)
 // CHECK: %[[SIZE:.+]] = llvm.mul %{{.+}}, %[[BYTES]]
 // CHECK: llvm.getelementptr %{{.+}}[%[[SIZE]]]
+// Scales lie behind keys and values, those of values behind those of keys.
+// CHECK: %[[VALUES:.+]] = llvm.mlir.constant(49152 : i64)
+// CHECK: llvm.mul %{{.+}}, %[[VALUES]]
+// CHECK: %[[SCALES:.+]] = llvm.mlir.constant(2048 : i64)
+// CHECK: llvm.mul %{{.+}}, %[[SCALES]]
 // CHECK: llvm.intr.smax
 // CHECK: llvm.intr.smax
 // CHECK: llvm.call @step(%[[IDS]], %[[IDS]],

@@ -1,18 +1,32 @@
 // RUN: smelt-opt %s --pass-pipeline='builtin.module(func.func(convert-kernel-to-vector))' | FileCheck %s
 
 module attributes {llm.target = "avx2"} {
-// Six rows of one sequence together, else one. Positions that a row doesn't see
-// are -inf before the maximum is taken.
+// Tokens of one sequence share a block, in tiles of six rows or one. Positions
+// that a row doesn't see are -inf before the maximum is taken.
 // CHECK-LABEL: func.func @attention
 // CHECK-DAG: memref.alloca() {{.*}} : memref<6x64xf32>
-// CHECK-DAG: memref.alloca() {{.*}} : memref<6x4xf32>
+// CHECK-DAG: memref.alloca() {{.*}} : memref<2x24xf32>
 // CHECK: scf.while
+// CHECK: math.exp
+// CHECK: else
 // CHECK: arith.select %{{.+}}, %{{.+}}, %{{.+}} : vector<8xi1>, vector<8xf32>
 // CHECK: math.exp
 // CHECK: arith.divf
-// CHECK: else
 func.func @attention(%q: memref<?x8xf32>, %kt: memref<8x?xf32>, %v: memref<?x8xf32>, %b: memref<?xi32>, %e: memref<?xi32>, %o: memref<?x8xf32>) {
   kernel.attention ins(%q, %kt, %v, %b, %e : memref<?x8xf32>, memref<8x?xf32>, memref<?x8xf32>, memref<?xi32>) outs(%o : memref<?x8xf32>) {group = 1 : i64, size = 4 : i64, scale = 0.5 : f32}
+  return
+}
+
+// Integers become floats where they are read; scales multiply scores and weights.
+// CHECK-LABEL: func.func @integers
+// CHECK: vector.load %{{.+}} : memref<2x?x1x16x64xi8>, vector<8xi8>
+// CHECK: arith.sitofp %{{.+}} : vector<8xi8> to vector<8xf32>
+// CHECK: vector.load %{{.+}} : memref<2x?x1x64xf32>, vector<8xf32>
+// CHECK: vector.load %{{.+}} : memref<2x?x1x64x16xi8>, vector<8xi8>
+func.func @integers(%q: memref<?x112xf32>, %i: memref<?xi32>, %k: memref<2x?x1x16x64xi8>, %v: memref<2x?x1x64x16xi8>, %l: index, %t: memref<?x?xi32>, %s: memref<2x?x1x64xf32>, %o: memref<?x112xf32>) {
+  %c0 = arith.constant 0 : index
+  kernel.cached_attention ins(%q, %i, %i : memref<?x112xf32>, memref<?xi32>) over %k, %v[%l, %c0] by %t : memref<2x?x1x16x64xi8>, memref<2x?x1x64x16xi8>, memref<?x?xi32>
+      scaled(%s, %s : memref<2x?x1x64xf32>, memref<2x?x1x64xf32>) outs(%o : memref<?x112xf32>) {group = 7 : i64, scale = 0.25 : f32}
   return
 }
 }

@@ -1,5 +1,22 @@
 // RUN: smelt-opt %s --convert-llm-to-linalg | FileCheck %s
 
+// Integers come with a scale for each head and position.
+// CHECK-LABEL: func.func @integers
+// CHECK-SAME: memref<2x?x3x20x64xi8> {llm.input = "kv.k"}
+// CHECK-SAME: memref<2x?x3x64x32xi8> {llm.input = "kv.v"}
+// CHECK-SAME: memref<?x?xi32> {llm.input = "block_table"}
+// CHECK-SAME: memref<2x?x3x64xf32> {llm.input = "kv.k_scales"}
+// CHECK-SAME: memref<2x?x3x64xf32> {llm.input = "kv.v_scales"}
+func.func @integers(%k: tensor<?x60xf32>, %i: tensor<?xi32>,
+                    %kv: !llm.kv<layers = 2, heads = 3, size = 20, type = int8> {llm.input = "kv"}) -> tensor<?x60xf32> {
+  // CHECK: kernel.kv_append {{.+}} scaled(%{{.+}}, %{{.+}} : memref<2x?x3x64xf32>, memref<2x?x3x64xf32>)
+  // CHECK: kernel.cached_attention {{.+}} scaled(
+  %c0 = arith.constant 0 : index
+  llm.kv_append %kv[%c0], %k, %k at %i, %i : !llm.kv<layers = 2, heads = 3, size = 20, type = int8>, tensor<?x60xf32>, tensor<?xi32>
+  %y = llm.cached_attention %k, %kv[%c0] at %i, %i {heads = 3 : i64, scale = 0.5 : f32} : tensor<?x60xf32>, !llm.kv<layers = 2, heads = 3, size = 20, type = int8>, tensor<?xi32>
+  return %y : tensor<?x60xf32>
+}
+
 // CHECK-LABEL: func.func @handle
 // CHECK-SAME: memref<2x?x1x4x64xbf16> {llm.input = "kv.k"}
 // CHECK-SAME: memref<2x?x1x64x16xbf16> {llm.input = "kv.v"}

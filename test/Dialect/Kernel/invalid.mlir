@@ -204,3 +204,20 @@ func.func @multiply_add_c1(%u: vector<32xi8>) {
 func.func @activation(%x: tensor<?x4xf32>) attributes {a = #llm.activation<int7>} {
   return
 }
+
+// -----
+
+func.func @kv_append_c1(%k: memref<?x4xf32>, %i: memref<?xi32>, %kp: memref<2x?x1x4x64xi8>, %vp: memref<2x?x1x64x16xi8>, %t: memref<?x?xi32>, %l: index) {
+  // expected-error @+1 {{expects pools of the same elements, with two scales if those are i8, else none}}
+  kernel.kv_append %k, %k at %i, %i into %kp, %vp[%l] by %t : memref<?x4xf32>, memref<?x4xf32>, memref<?xi32>, memref<2x?x1x4x64xi8>, memref<2x?x1x64x16xi8>, memref<?x?xi32>
+  return
+}
+
+// -----
+
+func.func @cached_attention_c2(%q: memref<?x8xf32>, %i: memref<?xi32>, %kp: memref<2x?x1x4x64xf32>, %vp: memref<2x?x1x64x16xbf16>, %t: memref<?x?xi32>, %l: index) {
+  // expected-error @+1 {{expects pools of the same elements, with two scales if those are i8, else none}}
+  kernel.cached_attention ins(%q, %i, %i : memref<?x8xf32>, memref<?xi32>) over %kp, %vp[%l, %l] by %t : memref<2x?x1x4x64xf32>, memref<2x?x1x64x16xbf16>, memref<?x?xi32>
+      outs(%q : memref<?x8xf32>) {group = 2 : i64, scale = 0.5 : f32}
+  return
+}

@@ -60,6 +60,21 @@ func.func @cache(%q: memref<?x8xf32>, %k: memref<?x4xf32>, %ints: memref<?xi32>,
   return
 }
 
+// CHECK-LABEL: func.func @cache_of_integers
+func.func @cache_of_integers(%q: memref<?x8xf32>, %k: memref<?x4xf32>, %ints: memref<?xi32>,
+                 %kp: memref<2x?x1x4x64xi8>, %vp: memref<2x?x1x64x16xi8>, %s: memref<2x?x1x64xf32>, %table: memref<?x?xi32>,
+                 %layer: index, %out: memref<?x8xf32>) {
+  // CHECK: kernel.kv_append {{.+}} scaled(%{{.+}}, %{{.+}} : memref<2x?x1x64xf32>, memref<2x?x1x64xf32>) :
+  kernel.kv_append %k, %k at %ints, %ints into %kp, %vp[%layer] by %table scaled(%s, %s : memref<2x?x1x64xf32>, memref<2x?x1x64xf32>)
+      : memref<?x4xf32>, memref<?x4xf32>, memref<?xi32>, memref<2x?x1x4x64xi8>, memref<2x?x1x64x16xi8>, memref<?x?xi32>
+  // CHECK: kernel.cached_attention {{.+}} scaled({{.+}}) outs({{.+}}) {group = 2 : i64, scale = 5.000000e-01 : f32, window = 9 : i64}
+  kernel.cached_attention ins(%q, %ints, %ints : memref<?x8xf32>, memref<?xi32>)
+      over %kp, %vp[%layer, %layer] by %table : memref<2x?x1x4x64xi8>, memref<2x?x1x64x16xi8>, memref<?x?xi32>
+      scaled(%s, %s : memref<2x?x1x64xf32>, memref<2x?x1x64xf32>)
+      outs(%out : memref<?x8xf32>) {group = 2 : i64, scale = 0.5 : f32, window = 9 : i64}
+  return
+}
+
 // CHECK-LABEL: func.func @products
 func.func @products(%x: tensor<?x70xf32>, %w4: memref<3x2368xi8>, %ids: tensor<?xi32>,
     %q0: tensor<?x96xi8>, %s0: tensor<?x3xf32>, %t0: tensor<?x3xi32>, %z0: tensor<?x2xf32>, %y: tensor<?x40xf32>, %r: tensor<?x70xf32>) {

@@ -274,7 +274,7 @@ func.func private @kv_size(!llm.kv<layers = 0, heads = 2, size = 4, type = f32>)
 
 // -----
 
-// expected-error @+1 {{expects type f32, f16 or bf16, got 'i8'}}
+// expected-error @+1 {{expects type f32, f16, bf16, int8, got i8}}
 func.func private @kv_type(!llm.kv<layers = 1, heads = 2, size = 4, type = i8>)
 
 // -----

@@ -106,6 +106,8 @@ func.func @rope(%x: tensor<?x8xf32>, %positions: tensor<?xi32>, %f: tensor<2xf32
 }
 
 !kv = !llm.kv<layers = 2, heads = 1, size = 4, type = bf16>
+// CHECK: func.func private @integers(!llm.kv<layers = 2, heads = 1, size = 4, type = int8>)
+func.func private @integers(!llm.kv<layers = 2, heads = 1, size = 4, type = int8>)
 
 // CHECK-LABEL: func @cache
 func.func @cache(%kv: !kv, %layer: index, %q: tensor<?x8xf32>, %k: tensor<?x4xf32>,

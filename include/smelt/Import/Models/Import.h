@@ -15,12 +15,14 @@
 
 namespace smelt {
 
-/// What inputs of linears and the KV cache are rounded to.
+/// What inputs of linears are rounded to.
 enum class ComputeType { F32, BF16 };
 
 struct ImportOptions {
   /// As stored when absent: bf16 for bf16, f32 for f32 and f16.
   std::optional<ComputeType> dtype;
+  /// What the KV cache stores, a CACHE of Formats.def; as `dtype` when empty.
+  std::string cache;
 };
 
 /// Imports a folder in the layout that Hugging Face publishes: config.json,

@@ -218,7 +218,7 @@ TILED_OP(QuantizeOp, 1, 2, 3)
 TILED_OP(MatmulOp, 2)
 TILED_OP(GatherOp, 2)
 TILED_OP(RotateOp, 3)
-TILED_OP(KVAppendOp, 4, 5)
+TILED_OP(KVAppendOp, 4, 5, 8, 9)
 TILED_OP(CachedAttentionOp, 8)
 TILED_OP(AttentionOp, 5)
 TILED_OP(TransposeOp, 1)
@@ -358,6 +358,21 @@ LogicalResult RotateOp::verify() {
   return success();
 }
 
+/// Whether the pools of an op go together.
+template <typename Op> static LogicalResult verifyPools(Op op) {
+  Type keys = op.getKPool().getType().getElementType();
+  bool isScaled = keys.isInteger(8);
+  if (keys == op.getVPool().getType().getElementType() &&
+      op.getScales().size() == (isScaled ? 2 : 0))
+    return success();
+  return op.emitOpError("expects pools of the same elements, with two scales "
+                        "if those are i8, else none");
+}
+
+LogicalResult KVAppendOp::verify() {
+  return verifyPools(*this); // (C1)
+}
+
 LogicalResult CachedAttentionOp::verify() {
   int64_t group = getGroup(), size = getKPool().getType().getDimSize(3);
   if (group < 1 || size < 1)
@@ -367,7 +382,7 @@ LogicalResult CachedAttentionOp::verify() {
     return emitOpError("expects columns of q (")
            << columns(getQ()) << ") to be a multiple of " << group * size
            << ", group * head size"; // (C1)
-  return success();
+  return verifyPools(*this);         // (C2)
 }
 
 LogicalResult AttentionOp::verify() {

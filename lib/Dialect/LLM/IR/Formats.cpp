@@ -12,6 +12,12 @@
 using namespace mlir;
 using namespace smelt::llm;
 
+namespace {
+struct Int8Type {
+  static Type get(MLIRContext *context) { return IntegerType::get(context, 8); }
+};
+} // namespace
+
 template <typename T> static Type typeOf(MLIRContext *context) {
   return T::get(context);
 }
@@ -33,6 +39,11 @@ static constexpr ActivationRecord activations[] = {
 #include "smelt/Dialect/LLM/IR/Formats.def"
 };
 
+static constexpr CacheRecord caches[] = {
+#define CACHE(name, type, hasScale) {#name, typeOf<type>, hasScale},
+#include "smelt/Dialect/LLM/IR/Formats.def"
+};
+
 static constexpr SchemeRecord schemes[] = {
 #define SCHEME(name, format, activation, table)                                \
   {#name, format, activation, table},
@@ -51,6 +62,8 @@ static const Record *lookup(const Record (&records)[size],
 
 ::llvm::ArrayRef<SchemeRecord> smelt::llm::schemeRecords() { return schemes; }
 
+::llvm::ArrayRef<CacheRecord> smelt::llm::cacheRecords() { return caches; }
+
 const FormatRecord *smelt::llm::lookupFormat(::llvm::StringRef name) {
   return lookup(formats, name);
 }
@@ -58,6 +71,10 @@ const FormatRecord *smelt::llm::lookupFormat(::llvm::StringRef name) {
 const ActivationRecord *
 smelt::llm::lookupActivationFormat(::llvm::StringRef name) {
   return lookup(activations, name);
+}
+
+const CacheRecord *smelt::llm::lookupCache(::llvm::StringRef name) {
+  return lookup(caches, name);
 }
 
 const SchemeRecord *smelt::llm::lookupScheme(::llvm::StringRef name) {

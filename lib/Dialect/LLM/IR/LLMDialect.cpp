@@ -38,13 +38,32 @@ void LLMDialect::initialize() {
 
 LogicalResult KVType::verify(function_ref<InFlightDiagnostic()> emitError,
                              int64_t layers, int64_t heads, int64_t size,
-                             Type type) {
+                             StringRef type) {
   if (layers < 1 || heads < 1 || size < 1)
     return emitError() << "expects layers, heads and size of at least 1, got "
                        << layers << ", " << heads << ", " << size;
-  if (!type.isF32() && !type.isBF16() && !type.isF16())
-    return emitError() << "expects type f32, f16 or bf16, got " << type;
-  return success();
+  if (lookupCache(type))
+    return success();
+  InFlightDiagnostic error = emitError() << "expects type ";
+  ::llvm::interleaveComma(
+      cacheRecords(), error,
+      [&](const CacheRecord &record) { error << record.name; });
+  return error << ", got " << type;
+}
+
+const CacheRecord &KVType::getRecord() const { return *lookupCache(getType()); }
+
+Type KVType::getElementType() const { return getRecord().type(getContext()); }
+
+int64_t KVType::getPaddedSize() const {
+  return static_cast<int64_t>(::llvm::alignTo(getSize(), 16));
+}
+
+int64_t KVType::getBlockBytes() const {
+  int64_t bits = getElementType().getIntOrFloatBitWidth();
+  int64_t row = (getSize() + getPaddedSize()) * bits / 8 +
+                (getRecord().hasScale ? 2 * sizeof(float) : 0);
+  return getLayers() * getHeads() * 64 * row;
 }
 
 LogicalResult FormatAttr::verify(function_ref<InFlightDiagnostic()> emitError,

@@ -189,6 +189,9 @@ def Kernel_RotateOp : Kernel_ComputeOp<"rotate", [AllTypesMatch<["cos", "sin"]>]
   let hasVerifier = 1;
 }
 
+def Kernel_Pool : MemRefRankOf<[F32, F16, BF16, I8], [5]>;
+def Kernel_PoolScales : MemRefRankOf<[F32], [4]>;
+
 def Kernel_KVAppendOp : Kernel_TiledOp<"kv_append",
     [AllTypesMatch<["slots", "positions"]>]> {
   let summary = "write rows into the blocks of a KV pool";
@@ -196,6 +199,8 @@ def Kernel_KVAppendOp : Kernel_TiledOp<"kv_append",
     With b = table[slots[m], positions[m] / 64] and p = positions[m] % 64:
     `k_pool[layer, b, h, d, p] = k[m, h * D + d]` and
     `v_pool[layer, b, h, p, d] = v[m, h * D + d]`, rounded to the pool's type.
+    Pools of i8 come with `scales`, of keys and of values (`!llm.kv`):
+    `scales[layer, b, h, p]` times an integer is what it stands for.
 
     ```mlir
     kernel.kv_append %k, %v at %slots, %positions into %kp, %vp[%layer] by %table
@@ -203,15 +208,19 @@ def Kernel_KVAppendOp : Kernel_TiledOp<"kv_append",
     ```
 
     Loops: (rows).
+
+    Constraints:
+    - (C1) both pools have the same elements; `scales` are two if those are i8, else none.
   }];
   let arguments = (ins Kernel_Rows:$k, Kernel_Rows:$v, Kernel_Ints:$slots, Kernel_Ints:$positions,
-                       MemRefRankOf<[F32, F16, BF16], [5]>:$k_pool,
-                       MemRefRankOf<[F32, F16, BF16], [5]>:$v_pool, Index:$layer,
-                       MemRefRankOf<[I32], [2]>:$table);
+                       Kernel_Pool:$k_pool, Kernel_Pool:$v_pool, Index:$layer,
+                       MemRefRankOf<[I32], [2]>:$table, Variadic<Kernel_PoolScales>:$scales);
   let assemblyFormat = [{
-    $k `,` $v `at` $slots `,` $positions `into` $k_pool `,` $v_pool `[` $layer `]` `by` $table attr-dict
+    $k `,` $v `at` $slots `,` $positions `into` $k_pool `,` $v_pool `[` $layer `]` `by` $table
+    (`scaled` `(` $scales^ `:` type($scales) `)`)? attr-dict
     `:` type($k) `,` type($v) `,` type($slots) `,` type($k_pool) `,` type($v_pool) `,` type($table)
   }];
+  let hasVerifier = 1;
 }
 
 def Kernel_CachedAttentionOp : Kernel_ComputeOp<"cached_attention",
@@ -231,17 +240,18 @@ def Kernel_CachedAttentionOp : Kernel_ComputeOp<"cached_attention",
 
     Constraints:
     - (C1) columns of `q` are a multiple of `group` * head size.
+    - (C2) both pools have the same elements; `scales` are two if those are i8, else none.
   }];
   let arguments = (ins Kernel_Rows:$q, Kernel_Ints:$slots, Kernel_Ints:$positions,
-                       MemRefRankOf<[F32, F16, BF16], [5]>:$k_pool,
-                       MemRefRankOf<[F32, F16, BF16], [5]>:$v_pool,
+                       Kernel_Pool:$k_pool, Kernel_Pool:$v_pool,
                        Index:$layer, Index:$first_head, MemRefRankOf<[I32], [2]>:$table,
-                       Kernel_Rows:$init, I64Attr:$group, F32Attr:$scale,
-                       OptionalAttr<I64Attr>:$window);
+                       Kernel_Rows:$init, Variadic<Kernel_PoolScales>:$scales,
+                       I64Attr:$group, F32Attr:$scale, OptionalAttr<I64Attr>:$window);
   let assemblyFormat = [{
     `ins` `(` $q `,` $slots `,` $positions `:` type($q) `,` type($slots) `)`
     `over` $k_pool `,` $v_pool `[` $layer `,` $first_head `]` `by` $table
     `:` type($k_pool) `,` type($v_pool) `,` type($table)
+    (`scaled` `(` $scales^ `:` type($scales) `)`)?
     `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?
   }];
   let hasVerifier = 1;

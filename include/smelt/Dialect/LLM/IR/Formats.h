@@ -90,6 +90,13 @@ struct ActivationRecord {
   bool hasZeroPoint;
 };
 
+/// What the KV cache stores rows as.
+struct CacheRecord {
+  ::llvm::StringLiteral name;
+  mlir::Type (*type)(mlir::MLIRContext *); // of an element
+  bool hasScale;                           // an f32 for each head and row
+};
+
 /// What --quantize names: a linear's weight and rows, and tables that only
 /// embeddings read. An activation of "" leaves the rows as llm.compute says.
 struct SchemeRecord {
@@ -98,11 +105,13 @@ struct SchemeRecord {
 
 ::llvm::ArrayRef<FormatRecord> formatRecords();
 ::llvm::ArrayRef<SchemeRecord> schemeRecords();
+::llvm::ArrayRef<CacheRecord> cacheRecords();
 
 /// The record called `name`, or null.
 const FormatRecord *lookupFormat(::llvm::StringRef name);
 const ActivationRecord *lookupActivationFormat(::llvm::StringRef name);
 const SchemeRecord *lookupScheme(::llvm::StringRef name);
+const CacheRecord *lookupCache(::llvm::StringRef name);
 
 } // namespace smelt::llm
 

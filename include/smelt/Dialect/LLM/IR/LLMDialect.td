@@ -27,14 +27,26 @@ def LLM_Dialect : Dialect {
     - `llm.model`: a dictionary, the model card that goes into the manifest;
     - `llm.target`: the name of the target record, such as "avx2";
     - `llm.quantize`: an array of rules, which params are quantised and how;
-    - `llm.compute`: `f32` or `bf16`, what inputs of linears and the KV cache
-      are rounded to.
+    - `llm.compute`: `f32` or `bf16`, what inputs of linears are rounded to.
 
     Arguments of the step function carry `llm.input`, its results
     `llm.output`, each with a name of the manifest.
   }];
   let useDefaultAttributePrinterParser = 1;
   let useDefaultTypePrinterParser = 1;
+}
+
+/// A name printed as a bare word.
+class LLM_Word<string desc> : StringRefParameter<desc> {
+  let parser = [{
+    [&]() -> ::mlir::FailureOr<std::string> {
+      std::string word;
+      if ($_parser.parseKeywordOrString(&word))
+        return ::mlir::failure();
+      return word;
+    }()
+  }];
+  let printer = "$_printer.printKeywordOrString($_self)";
 }
 
 //===----------------------------------------------------------------------===//
@@ -49,32 +61,35 @@ def LLM_KVType : TypeDef<LLM_Dialect, "KV"> {
     The handle has memory effects instead of value semantics: as a tensor, one
     read of the old value after an append would clone the whole cache.
 
+    `type` is a record of Formats.def that rows are rounded to when they are
+    appended: `f32`, `f16`, `bf16`, or `int8`: the `size` elements x of a head
+    in a row share scale = max |x| / 127, and q = round(x * (127 / max |x|))
+    stands for q * scale; all arithmetic is in f32, `round` is to nearest even.
+    Where all elements are 0, so are scale and q.
+
     ```mlir
     !llm.kv<layers = 6, heads = 4, size = 32, type = bf16>
     ```
   }];
   let parameters = (ins "int64_t":$layers, "int64_t":$heads, "int64_t":$size,
-                        "::mlir::Type":$type);
+                        LLM_Word<"name of the record">:$type);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    const CacheRecord &getRecord() const;
+    /// Of an element as stored.
+    ::mlir::Type getElementType() const;
+    /// Elements of a row of values as stored: a multiple of 16, so that vectors
+    /// may end beyond the head.
+    int64_t getPaddedSize() const;
+    /// Bytes that 64 positions take in all layers.
+    int64_t getBlockBytes() const;
+  }];
 }
 
 //===----------------------------------------------------------------------===//
 // Attributes of params
 //===----------------------------------------------------------------------===//
-
-/// A name printed as a bare word.
-class LLM_Word<string desc> : StringRefParameter<desc> {
-  let parser = [{
-    [&]() -> ::mlir::FailureOr<std::string> {
-      std::string word;
-      if ($_parser.parseKeywordOrString(&word))
-        return ::mlir::failure();
-      return word;
-    }()
-  }];
-  let printer = "$_printer.printKeywordOrString($_self)";
-}
 
 class LLM_Attr<string name, string attrMnemonic> : AttrDef<LLM_Dialect, name> {
   let mnemonic = attrMnemonic;

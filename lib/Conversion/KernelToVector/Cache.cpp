@@ -1,0 +1,286 @@
+//===- Cache.cpp - Rows into the KV cache, rows into columns ----*- C++ -*-===//
+//
+// Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Keys lie by head dimension, so that scores of neighbouring positions are the
+// lanes of one vector. As many rows as a vector has lanes are transposed in
+// registers, by exchanging bit after bit of row and lane numbers:
+//
+//     a0 a1 a2 a3      a0 a1|c0 c1      a0 b0 c0 d0
+//     b0 b1 b2 b3      b0 b1|d0 d1      a1 b1 c1 d1
+//     c0 c1 c2 c3  ->  a2 a3|c2 c3  ->  a2 b2 c2 d2
+//     d0 d1 d2 d3      b2 b3|d2 d3      a3 b3 c3 d3
+//
+// Rows that no such tile holds, such as the one of a generated token, are
+// scattered element by element.
+//
+//===----------------------------------------------------------------------===//
+#include "Emitter.h"
+
+using namespace mlir;
+using namespace smelt;
+
+/// Exchanges rows and lanes of as many vectors as each has lanes.
+static void transpose(Emitter &e, Emitter::Values &rows) {
+  int64_t lanes = e.lanes();
+  for (int64_t bit = lanes / 2; bit; bit /= 2) {
+    SmallVector<int64_t> low, high;
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      bool isUpper = lane & bit;
+      low.push_back(isUpper ? lanes + lane - bit : lane);
+      high.push_back(isUpper ? lanes + lane : lane + bit);
+    }
+    for (int64_t i = 0; i < lanes; ++i) {
+      if (i & bit)
+        continue;
+      Value x = rows[i], y = rows[i + bit];
+      rows[i] = vector::ShuffleOp::create(e.b, e.loc, x, y, low);
+      rows[i + bit] = vector::ShuffleOp::create(e.b, e.loc, x, y, high);
+    }
+  }
+}
+
+namespace {
+
+/// Rows whose magnitudes are all below count as zeros: 127 over it is finite.
+constexpr double smallest = 0x1p-100;
+
+/// Writes the rows of one op.
+class Appender {
+public:
+  Appender(Emitter &e, kernel::KVAppendOp op) : e(e), op(op) {
+    MemRefType pool = op.getKPool().getType();
+    size = pool.getDimSize(3);
+    element = pool.getElementType();
+    if (isScaled())
+      inverses =
+          e.stackBuffer(op, MemRefType::get({e.lanes()}, e.b.getF32Type()));
+  }
+  void emit();
+
+private:
+  bool isScaled() { return !op.getScales().empty(); }
+  SmallVector<Value> at(std::initializer_list<Value> rest) {
+    SmallVector<Value> indices = {op.getLayer(), id};
+    indices.append(rest);
+    return indices;
+  }
+  /// Elements of a row of `x`, from d on.
+  Value load(Value x, Value row, Value d, Value mask) {
+    return e.loadVector(x, {row, e.add(e.mul(head, e.index(size)), d)}, mask);
+  }
+  Value times(Value x, Value scalar) {
+    return arith::MulFOp::create(e.b, e.loc, x, e.splat(scalar));
+  }
+  Value emitScale(Value x, Value row, Value p, Value scales);
+  Value convert(Value x);
+
+  void emitValues(Value row, Value p);
+  void scatterKeys(Value row, Value p);
+  void transposeKeys(Value row, Value p);
+
+  Emitter &e;
+  kernel::KVAppendOp op;
+  int64_t size;
+  Type element;
+  Value inverses; // memref<lanes>: what the keys of a tile are multiplied with
+  Value id, head; // of the block; of the row's part
+};
+
+} // namespace
+
+/// Stores the scale of a row of `x` and returns what makes it integers.
+Value Appender::emitScale(Value x, Value row, Value p, Value scales) {
+  // Magnitudes compare as integers, where NaN is above all numbers.
+  Type i32 = e.b.getI32Type();
+  Value sign = arith::ConstantIntOp::create(e.b, e.loc, i32, 0x7fffffff);
+  Value none = e.splat(arith::ConstantIntOp::create(e.b, e.loc, i32, 0));
+  auto larger = [&](Value most, Value d, Value mask) -> Value {
+    Value bits = arith::BitcastOp::create(e.b, e.loc, e.vectorOf(i32),
+                                          load(x, row, d, mask));
+    bits = arith::AndIOp::create(e.b, e.loc, bits, e.splat(sign));
+    return arith::MaxSIOp::create(e.b, e.loc, most, bits);
+  };
+  int64_t whole = size / e.lanes() * e.lanes();
+  Value most = e.loop(e.index(0), e.index(whole), e.lanes(), ValueRange{none},
+                      [&](Value d, ValueRange carried) -> Emitter::Values {
+                        return {larger(carried[0], d, {})};
+                      })[0];
+  if (whole < size)
+    most = larger(most, e.index(whole), e.mask(e.index(size - whole)));
+  most = vector::ReductionOp::create(e.b, e.loc, vector::CombiningKind::MAXSI,
+                                     most);
+  most = arith::BitcastOp::create(e.b, e.loc, e.b.getF32Type(), most);
+  Value isSmall = arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OLT,
+                                        most, e.real(smallest));
+  auto orZero = [&](Value numerator, Value denominator) -> Value {
+    Value ratio = arith::DivFOp::create(e.b, e.loc, numerator, denominator);
+    return arith::SelectOp::create(e.b, e.loc, isSmall, e.real(0), ratio);
+  };
+  e.store(orZero(most, e.real(127)), scales, at({head, p}));
+  return orZero(e.real(127), most);
+}
+
+/// A vector as the pool stores it; integers after multiplication.
+Value Appender::convert(Value x) {
+  if (!isScaled())
+    return e.round(x, element);
+  // x + 1.5 * 2^23, rounded by the addition, has x in its low bits: defined for
+  // all x, also for NaN.
+  Value magic = e.splat(e.real(0x1.8p23));
+  Value large = arith::AddFOp::create(e.b, e.loc, x, magic);
+  Value bits =
+      arith::BitcastOp::create(e.b, e.loc, e.vectorOf(e.b.getI32Type()), large);
+  return arith::TruncIOp::create(e.b, e.loc, e.vectorOf(element), bits);
+}
+
+void Appender::emitValues(Value row, Value p) {
+  Value inverse;
+  if (isScaled())
+    inverse = emitScale(op.getV(), row, p, op.getScales()[1]);
+  int64_t whole = size / e.lanes() * e.lanes();
+  // A pool whose rows are padded takes whole vectors.
+  bool isPadded = op.getVPool().getType().getDimSize(4) >= whole + e.lanes();
+  auto store = [&](Value d, Value mask) {
+    Value v = load(op.getV(), row, d, mask);
+    e.storeVector(convert(inverse ? times(v, inverse) : v), op.getVPool(),
+                  at({head, p, d}), isPadded ? Value() : mask);
+  };
+  e.loop(e.index(0), e.index(whole), e.lanes(), {},
+         [&](Value d, ValueRange) -> Emitter::Values {
+           store(d, {});
+           return {};
+         });
+  if (whole < size)
+    store(e.index(whole), e.mask(e.index(size - whole)));
+}
+
+void Appender::scatterKeys(Value row, Value p) {
+  Value inverse;
+  if (isScaled())
+    inverse = emitScale(op.getK(), row, p, op.getScales()[0]);
+  auto scatter = [&](Value d, Value mask, int64_t count) {
+    Value k = load(op.getK(), row, d, mask);
+    k = convert(inverse ? times(k, inverse) : k);
+    for (int64_t lane = 0; lane < count; ++lane)
+      e.store(vector::ExtractOp::create(e.b, e.loc, k, lane), op.getKPool(),
+              at({head, e.add(d, e.index(lane)), p}));
+  };
+  int64_t whole = size / e.lanes() * e.lanes(), rest = size - whole;
+  e.loop(e.index(0), e.index(whole), e.lanes(), {},
+         [&](Value d, ValueRange) -> Emitter::Values {
+           scatter(d, {}, e.lanes());
+           return {};
+         });
+  if (rest)
+    scatter(e.index(whole), e.mask(e.index(rest)), rest);
+}
+
+/// As many rows as a vector has lanes, from `row` on, which lie in one block.
+void Appender::transposeKeys(Value row, Value p) {
+  if (isScaled())
+    e.loop(e.index(0), e.index(e.lanes()), [&](Value i) {
+      e.store(
+          emitScale(op.getK(), e.add(row, i), e.add(p, i), op.getScales()[0]),
+          inverses, {i});
+    });
+  auto tile = [&](Value d, Value mask, int64_t count) {
+    Emitter::Values rows;
+    for (int64_t i = 0; i < e.lanes(); ++i) {
+      rows.push_back(load(op.getK(), e.add(row, e.index(i)), d, mask));
+      if (isScaled())
+        rows[i] = times(rows[i], e.load(inverses, {e.index(i)}));
+    }
+    transpose(e, rows);
+    for (int64_t i = 0; i < count; ++i)
+      e.storeVector(convert(rows[i]), op.getKPool(),
+                    at({head, e.add(d, e.index(i)), p}));
+  };
+  int64_t whole = size / e.lanes() * e.lanes(), rest = size - whole;
+  e.loop(e.index(0), e.index(whole), e.lanes(), {},
+         [&](Value d, ValueRange) -> Emitter::Values {
+           tile(d, {}, e.lanes());
+           return {};
+         });
+  if (rest)
+    tile(e.index(whole), e.mask(e.index(rest)), rest);
+}
+
+void Appender::emit() {
+  MemRefType pool = op.getKPool().getType();
+  Value heads = e.index(pool.getDimSize(2)),
+        block = e.index(pool.getDimSize(4));
+  Value rows = e.dim(op.getK(), 0), lanes = e.index(e.lanes());
+  e.loopWhileBelow(rows, [&](Value row) -> Value {
+    Value slot = e.load(op.getSlots(), {row});
+    Value position = e.loadIndex(op.getPositions(), {row});
+    Value slotIndex =
+        arith::IndexCastOp::create(e.b, e.loc, e.b.getIndexType(), slot);
+    id = e.loadIndex(op.getTable(), {slotIndex, e.div(position, block)});
+    Value p = e.rem(position, block);
+    // The rows of a sequence are adjacent, and their positions ascend.
+    auto compare = [&](arith::CmpIPredicate predicate, Value x,
+                       Value y) -> Value {
+      return arith::CmpIOp::create(e.b, e.loc, predicate, x, y);
+    };
+    Value last = e.add(row, e.index(e.lanes() - 1));
+    Value fits = compare(arith::CmpIPredicate::ult, last, rows);
+    Value within = arith::SelectOp::create(e.b, e.loc, fits, last, row);
+    Value isWhole = arith::AndIOp::create(
+        e.b, e.loc,
+        arith::AndIOp::create(e.b, e.loc, fits,
+                              compare(arith::CmpIPredicate::eq, slot,
+                                      e.load(op.getSlots(), {within}))),
+        compare(arith::CmpIPredicate::ule, e.add(p, lanes), block));
+    Value count =
+        arith::SelectOp::create(e.b, e.loc, isWhole, lanes, e.index(1));
+    e.loop(e.index(0), heads, [&](Value h) {
+      head = h;
+      e.branch(
+          isWhole, [&] { transposeKeys(row, p); },
+          [&] { scatterKeys(row, p); });
+      e.loop(e.index(0), count,
+             [&](Value i) { emitValues(e.add(row, i), e.add(p, i)); });
+    });
+    return e.add(row, count);
+  });
+}
+
+void smelt::emitKVAppend(Emitter &e, kernel::KVAppendOp op) {
+  Appender(e, op).emit();
+}
+
+void smelt::emitTranspose(Emitter &e, kernel::TransposeOp op) {
+  Value rows = e.dim(op.getX(), 0), columns = e.dim(op.getX(), 1);
+  Value lanes = e.index(e.lanes());
+  Value wholeRows = e.mul(e.div(rows, lanes), lanes);
+  Value wholeColumns = e.mul(e.div(columns, lanes), lanes);
+  auto copy = [&](Value row, Value endRow, Value column) {
+    e.loop(row, endRow, [&](Value r) {
+      e.loop(column, columns, [&](Value c) {
+        e.store(e.load(op.getX(), {r, c}), op.getInit(), {c, r});
+      });
+    });
+  };
+  e.loop(e.index(0), wholeRows, e.lanes(), {},
+         [&](Value row, ValueRange) -> Emitter::Values {
+           e.loop(e.index(0), wholeColumns, e.lanes(), {},
+                  [&](Value column, ValueRange) -> Emitter::Values {
+                    Emitter::Values tile;
+                    for (int64_t i = 0; i < e.lanes(); ++i)
+                      tile.push_back(e.loadVector(
+                          op.getX(), {e.add(row, e.index(i)), column}));
+                    transpose(e, tile);
+                    for (int64_t i = 0; i < e.lanes(); ++i)
+                      e.storeVector(tile[i], op.getInit(),
+                                    {e.add(column, e.index(i)), row});
+                    return {};
+                  });
+           copy(row, e.add(row, lanes), wholeColumns);
+           return {};
+         });
+  copy(wholeRows, rows, e.index(0));
+}
