@@ -109,10 +109,14 @@ struct Emitter {
       mlir::vector::MaskedStoreOp::create(b, loc, memref, indices, mask,
                                           vector);
   }
-  /// Asks for the cache line of an element of a buffer of rank 1, which may lie
-  /// behind the buffer's end.
-  void prefetch(Value memref, Value index) {
-    mlir::memref::PrefetchOp::create(b, loc, memref, mlir::ValueRange{index},
+  /// Whether a tile of `rows` rows prefetches the weights it streams through.
+  bool prefetches(int64_t rows) const {
+    return target.prefetchRows && rows >= target.prefetchRows;
+  }
+  /// Asks for the cache line of an element, which may lie behind the buffer's
+  /// end.
+  void prefetch(Value memref, mlir::ValueRange indices) {
+    mlir::memref::PrefetchOp::create(b, loc, memref, indices,
                                      /*isWrite=*/false, /*localityHint=*/3,
                                      /*isDataCache=*/true);
   }

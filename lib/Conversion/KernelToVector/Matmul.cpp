@@ -31,6 +31,7 @@
 
 using namespace mlir;
 using namespace smelt;
+using llm::FormatRecord;
 
 namespace {
 
@@ -144,6 +145,17 @@ struct Product {
     }
   }
 
+  /// Asks for the weights that lie `prefetchBytes` behind group `g`.
+  void prefetch(Value g, int64_t rows) {
+    if (!e.prefetches(rows))
+      return;
+    int64_t bits = cast<MemRefType>(w.getType()).getElementTypeBitWidth();
+    int64_t group = n * depth * bits / 8;
+    Value ahead = e.add(g, e.index(e.target.prefetchBytes / group));
+    for (int64_t i = 0; i < group; i += FormatRecord::chunkBytes)
+      e.prefetch(w, {ahead, e.index(i * 8 / bits)});
+  }
+
   /// Rows `row` to `row + rows` of the panel.
   void tile(Value row, int64_t rows) {
     int64_t vectors = e.columnVectors(rows, n / e.lanes()), whole = k / depth;
@@ -151,6 +163,8 @@ struct Product {
       Emitter::Values sums = e.accumulate(
           whole, Emitter::Values(rows * vectors, e.zeros()),
           [&](Value g, Emitter::Values &sums) {
+            if (first == 0)
+              prefetch(g, rows);
             (this->*claimer.add)({g, depth, row, rows, first, vectors}, sums);
           });
       if (k % depth)

@@ -431,8 +431,7 @@ struct Product {
   }
 
   void addUnit(const Tile &tile, const Unit &unit, Emitter::Values &totals) {
-    if (e.target.prefetchRows && tile.rows >= e.target.prefetchRows &&
-        tile.first == 0)
+    if (e.prefetches(tile.rows) && tile.first == 0)
       for (int64_t i = 0; i < format.unitBytes(); i += FormatRecord::chunkBytes)
         e.prefetch(w, plus(unit.bytes, e.target.prefetchBytes + i));
     if (activation)

@@ -3,7 +3,10 @@
 module attributes {llm.target = "avx2"} {
 // Two rows of one panel: four vectors of columns each, over k in fours.
 // CHECK-LABEL: func.func @matmul_f32
+// 128 bytes a k: the lines 16 further on are asked for.
 // CHECK: scf.for {{.+}} -> (vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>)
+// CHECK: arith.addi %{{.+}}, %c16
+// CHECK-COUNT-2: memref.prefetch %{{.+}}, read, locality<3>, data : memref<10x32xf32>
 // CHECK: vector.load %{{.+}} : memref<10x32xf32>, vector<8xf32>
 // CHECK: math.fma
 // CHECK: vector.store

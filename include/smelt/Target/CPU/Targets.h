@@ -43,8 +43,8 @@ struct TargetRecord {
   int64_t vectorCount;                 // vector registers
   int64_t panelRows;     // n of the layout panel: the same for all targets
   int64_t rowTile;       // rows (tokens) of a matrix product's register tile
-  int64_t prefetchRows;  // from how many rows on a tile prefetches quantised
-                         // weights; 0: never
+  int64_t prefetchRows;  // from how many rows on a tile prefetches weights;
+                         // 0: never
   int64_t prefetchBytes; // how far ahead
   bool hasFMA;           // fused multiply-add instructions
   bool hasF16C;          // conversions between f16 and f32
