@@ -145,28 +145,30 @@ struct Product {
     }
   }
 
-  /// Asks for the weights that lie `prefetchBytes` behind group `g`.
-  void prefetch(Value g, int64_t rows) {
-    if (!e.prefetches(rows))
+  /// Asks for a step's weights `prefetchBytes` further on.
+  void prefetch(const Step &step) {
+    if (!e.prefetches(step.rows))
       return;
-    int64_t bits = cast<MemRefType>(w.getType()).getElementTypeBitWidth();
-    int64_t group = n * depth * bits / 8;
-    Value ahead = e.add(g, e.index(e.target.prefetchBytes / group));
-    for (int64_t i = 0; i < group; i += FormatRecord::chunkBytes)
-      e.prefetch(w, {ahead, e.index(i * 8 / bits)});
+    int64_t bytes = cast<MemRefType>(w.getType()).getElementTypeBitWidth() / 8;
+    Value ahead =
+        e.add(step.g, e.index(e.target.prefetchBytes / (n * depth * bytes)));
+    int64_t vector = e.lanes() * depth, line = FormatRecord::chunkBytes / bytes;
+    for (int64_t i = step.first * vector;
+         i < (step.first + step.vectors) * vector; i += line)
+      e.prefetch(w, {ahead, e.index(i)});
   }
 
   /// Rows `row` to `row + rows` of the panel.
   void tile(Value row, int64_t rows) {
     int64_t vectors = e.columnVectors(rows, n / e.lanes()), whole = k / depth;
     for (int64_t first = 0; first < n / e.lanes(); first += vectors) {
-      Emitter::Values sums = e.accumulate(
-          whole, Emitter::Values(rows * vectors, e.zeros()),
-          [&](Value g, Emitter::Values &sums) {
-            if (first == 0)
-              prefetch(g, rows);
-            (this->*claimer.add)({g, depth, row, rows, first, vectors}, sums);
-          });
+      Emitter::Values sums =
+          e.accumulate(whole, Emitter::Values(rows * vectors, e.zeros()),
+                       [&](Value g, Emitter::Values &sums) {
+                         Step step{g, depth, row, rows, first, vectors};
+                         prefetch(step);
+                         (this->*claimer.add)(step, sums);
+                       });
       if (k % depth)
         (this->*claimer.add)(
             {e.index(whole), k % depth, row, rows, first, vectors}, sums);
