@@ -46,12 +46,12 @@ def decoder(name, shape, dtype, arguments, llama, openvino):
 
 
 DECODERS = (
-    decoder("llama-1b-bf16", "llama-3.2-1b", "bf16", BF16, ["BF16", "F16"], None),
-    decoder("llama-1b-w8a8", "llama-3.2-1b", "bf16", W8, ["Q8_0"], "int8"),
     decoder("llama-1b-w4a8", "llama-3.2-1b", "bf16", W4, ["Q4_0"], "int4"),
-    decoder("tinyllama-w4a8", "tinyllama", "bf16", W4, ["Q4_0"], None),
-    decoder("qwen-0.5b-f32", "qwen2.5-0.5b", "f32", F32, ["F32"], None),
+    decoder("llama-1b-w8a8", "llama-3.2-1b", "bf16", W8, ["Q8_0"], "int8"),
+    decoder("llama-1b-bf16", "llama-3.2-1b", "bf16", BF16, ["BF16", "F16"], None),
     decoder("qwen-0.5b-w4a8", "qwen2.5-0.5b", "bf16", W4, ["Q4_0"], "int4"),
+    decoder("qwen-0.5b-f32", "qwen2.5-0.5b", "f32", F32, ["F32"], None),
+    decoder("tinyllama-w4a8", "tinyllama", "bf16", W4, ["Q4_0"], None),
 )
 
 # Formats of encoders: arguments, bytes of a weight, what the processor needs,
@@ -62,16 +62,17 @@ ENCODER_FORMATS = {
     "w8a8t": (["--dtype", "f32", "--quantize", "w8a8t"], 1, None, "int8",
               "int8"),
 }
-BATCHES = {"1x128": [128], "8x64": 8 * [64], "32x128": 32 * [128],
-           "mixed": mixedLengths(32, 8, 128, 40)}
+BATCHES = {"8x64": 8 * [64], "mixed": mixedLengths(32, 8, 128, 40),
+           "1x128": [128], "32x128": 32 * [128]}
 SHAPES = {"minilm": "minilm-l6", "bert-base": "bert-base"}
 
 
 def encoders():
-    for shape in SHAPES:
-        for kind, (arguments, weight, needs, *formats) in (
-                ENCODER_FORMATS.items()):
-            for batch, lengths in BATCHES.items():
+    """Those that take longest come last."""
+    for batch, lengths in BATCHES.items():
+        for shape in SHAPES:
+            for kind, (arguments, weight, needs, *formats) in (
+                    ENCODER_FORMATS.items()):
                 yield Case(f"{shape}-{kind}-{batch}", SHAPES[shape], "f32",
                            arguments, lengths, 0, weight, needs,
                            list(zip(("ONNX Runtime", "OpenVINO"), formats)))

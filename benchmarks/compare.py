@@ -21,6 +21,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import time
 
 import common
 import make_checkpoint
@@ -369,6 +370,9 @@ def main():
     parser.add_argument("--seconds", type=float, default=1.5,
                         help="what a turn of Smelt should take; every system "
                              "repeats as often (default: 1.5)")
+    parser.add_argument("--minutes", type=float, default=26,
+                        help="without --case: begin no case after so many; "
+                             "those left out are named (default: 26)")
     parser.add_argument("--keep", action="store_true",
                         help="keep compiled models and other systems' files")
     args = parser.parse_args()
@@ -392,7 +396,11 @@ def main():
         skipped.append(f"SKIPPED {what}: {reason}")
         print(skipped[-1], flush=True)
 
+    begin = time.monotonic()
     for name in args.case or CASES:
+        if not args.case and time.monotonic() - begin > 60 * args.minutes:
+            skip(name, f"{args.minutes:g} minutes are over; name it with --case")
+            continue
         run = Run({**CASES, **NAMED}[name], environment, args, skip)
         print(f"{name}: preparing", flush=True)
         try:
