@@ -96,6 +96,7 @@ private:
   bool load();
   bool nameModel();
   bool addQuantization();
+  bool addProfile();
   bool checkOutput();
   bool chooseTarget();
   bool chooseLastStage();
@@ -194,6 +195,20 @@ bool Compilation::addQuantization() {
       return false;
   }
   (*module)->setAttr("llm.quantize", ArrayAttr::get(&context, rules));
+  return true;
+}
+
+/// Marks the module, so that smelt-profile does its work.
+bool Compilation::addProfile() {
+  if (!options.profile)
+    return true;
+  const Stage *reached = getStage(*module);
+  if (!reached)
+    return false;
+  if (reached >= lookupStage("bufferize"))
+    return report("the module is at stage '" + reached->name +
+                  "' already, too late to profile");
+  (*module)->setAttr("llm.profile", UnitAttr::get(&context));
   return true;
 }
 
@@ -325,8 +340,9 @@ bool Compilation::write() {
 }
 
 bool Compilation::run() {
-  bool isDone = load() && nameModel() && addQuantization() && checkOutput() &&
-                chooseTarget() && chooseLastStage() && runPasses() && write();
+  bool isDone = load() && nameModel() && addQuantization() && addProfile() &&
+                checkOutput() && chooseTarget() && chooseLastStage() &&
+                runPasses() && write();
   progress.end();
   return isDone;
 }

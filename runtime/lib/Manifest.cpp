@@ -247,6 +247,34 @@ static void readSection(const Reader &reader, Manifest &manifest) {
   manifest.sections.push_back(std::move(section));
 }
 
+static StepCost readCost(const Reader &reader) {
+  StepCost cost;
+  cost.fixed = reader.integer("fixed", 0, maxBytes, 0);
+  cost.perToken = reader.integer("per_token", 0, maxBytes, 0);
+  cost.perRow = reader.integer("per_row", 0, maxBytes, 0);
+  cost.perSequence = reader.integer("per_sequence", 0, maxBytes, 0);
+  cost.perPosition = reader.integer("per_position", 0, maxBytes, 0);
+  cost.perPair = reader.integer("per_pair", 0, maxBytes, 0);
+  return cost;
+}
+
+static void readOp(const Reader &reader, Manifest &manifest) {
+  OpInfo op;
+  op.name = reader.text("name");
+  op.kind = reader.text("kind");
+  if (reader.find("fused"))
+    op.fused = reader.texts("fused");
+  op.runs = reader.integer("runs", 0, maxCount);
+  op.bytes = readCost(reader.optionalMember("bytes"));
+  op.operations = readCost(reader.optionalMember("operations"));
+  op.arithmetic = reader.text("arithmetic", "f32");
+  manifest.profileRecords += op.runs;
+  if (manifest.profileRecords > maxCount)
+    reader.fail("runs", "expects at most " + std::to_string(maxCount) +
+                            " records in a step");
+  manifest.ops.push_back(std::move(op));
+}
+
 static void readGeneration(const Reader &reader, Manifest &manifest) {
   GenerationDefaults &generation = manifest.generation;
   if (reader.find("bos"))
@@ -263,8 +291,8 @@ static void readGeneration(const Reader &reader, Manifest &manifest) {
 /// Demands that hold between fields.
 static void checkWhole(const Reader &reader, const Manifest &manifest) {
   static const char *const known[] = {
-      "ids",     "positions", "types",      "slots",    "seq_begin",
-      "seq_end", "rows",      "pool_begin", "pool_end", "block_table"};
+      "ids",  "positions",  "types",    "slots",       "seq_begin", "seq_end",
+      "rows", "pool_begin", "pool_end", "block_table", "profile"};
   for (const std::string &input : manifest.inputs)
     if (std::find(std::begin(known), std::end(known), input) == std::end(known))
       reader.fail("inputs", "has '" + input +
@@ -272,6 +300,8 @@ static void checkWhole(const Reader &reader, const Manifest &manifest) {
                                 "newer runtime");
   if (manifest.takesInput("types") && manifest.tokenTypes == 0)
     reader.fail("model.token_types", "is missing, and 'inputs' has 'types'");
+  if (manifest.takesInput("profile") && manifest.ops.empty())
+    reader.fail("profile.ops", "is missing, and 'inputs' has 'profile'");
   bool isDecoder = manifest.kind == ModelKind::Decoder;
   if (isDecoder && manifest.kvBlockBytes == 0)
     reader.fail("memory.kv.block_bytes", "expects more than 0 for a decoder");
@@ -333,7 +363,12 @@ bool Manifest::parse(const char *text, size_t size, Manifest &manifest,
   manifest.stepBytes = cost.integer("step_bytes", 0, maxBytes, 0);
   manifest.flopsPerToken = cost.integer("flops_per_token", 0, maxBytes, 0);
   manifest.flopsPerRow = cost.integer("flops_per_row", 0, maxBytes, 0);
+  manifest.barriers = cost.integer("barriers", 0, maxBytes, 0);
   manifest.arithmetic = cost.text("arithmetic", "f32");
+
+  if (manifest.takesInput("profile"))
+    reader.member("profile").forEach(
+        "ops", maxCount, [&](const Reader &item) { readOp(item, manifest); });
 
   readGeneration(reader.optionalMember("generation"), manifest);
   manifest.embeddingMaxLength =
@@ -355,6 +390,12 @@ std::optional<int64_t> LinearBytes::evaluate(int64_t tokens,
   if (total < 0 || total > (__int128(1) << 62))
     return std::nullopt;
   return int64_t(total);
+}
+
+double StepCost::evaluate(const StepCounts &counts) const {
+  return fixed + perToken * counts.tokens + perRow * counts.rows +
+         perSequence * counts.sequences + perPosition * counts.positions +
+         perPair * counts.pairs;
 }
 
 const SectionInfo *Manifest::findSection(const std::string &name) const {

@@ -33,6 +33,37 @@ struct LinearBytes {
   std::optional<int64_t> evaluate(int64_t tokens, int64_t threads) const;
 };
 
+/// What a step consists of.
+struct StepCounts {
+  double tokens = 0, rows = 0, sequences = 0;
+  double positions = 0; // in the caches of its sequences, the step's included
+  double pairs = 0;     // of a token and a position that it attends to
+};
+
+/// Bytes or operations as a linear function of these.
+struct StepCost {
+  int64_t fixed = 0;
+  int64_t perToken = 0;
+  int64_t perRow = 0;
+  int64_t perSequence = 0;
+  int64_t perPosition = 0;
+  int64_t perPair = 0;
+
+  double evaluate(const StepCounts &counts) const;
+};
+
+/// An entry of a step's profile.
+struct OpInfo {
+  std::string name;
+  std::string kind;
+  std::vector<std::string> fused; // names of what else it does
+  int64_t runs = 1;               // in a step, at most
+  StepCost bytes, operations;     // of one run, all threads together
+  std::string arithmetic;         // of the operations: f32, bf16 or int8
+
+  bool isBarrier() const { return kind == "barrier"; }
+};
+
 /// An output of a step: a matrix of f32.
 struct OutputInfo {
   std::string name;
@@ -100,7 +131,11 @@ struct Manifest {
   int64_t stepBytes = 0;
   int64_t flopsPerToken = 0;
   int64_t flopsPerRow = 0; // of output, on top
+  int64_t barriers = 0;    // of a step; 0: none, or not recorded
   std::string arithmetic;  // of most of them: f32, bf16 or int8
+
+  std::vector<OpInfo> ops;    // entries of the profile; empty without one
+  int64_t profileRecords = 0; // that a step writes for each thread, at most
 
   GenerationDefaults generation;
   int64_t embeddingMaxLength = 0; // 0: no limit but the context

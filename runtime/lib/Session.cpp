@@ -110,6 +110,12 @@ bool Session::allocate(std::string &error) {
       return false;
 
   SmeltStep &step = arguments;
+  if (manifest().profileRecords > 0) {
+    if (!profile.allocate(threads(), manifest().profileRecords, error))
+      return false;
+    profile.reset();
+    step.profile = profile.threads();
+  }
   step.weights = shared->weights();
   step.arena = arena.data();
   step.ids = ids;
@@ -235,11 +241,27 @@ void Session::fill(const Segment *segments, int64_t count) {
   arguments.sequences = count;
 }
 
+StepCounts Session::counts() const {
+  StepCounts counts;
+  counts.tokens = arguments.tokens;
+  counts.rows = arguments.n_rows;
+  counts.sequences = arguments.sequences;
+  for (int64_t i = 0; i < arguments.tokens; ++i) {
+    bool isLast = i + 1 == seqEnd[i];
+    double length = isDecoder ? positions[i] + 1 : seqEnd[i] - seqBegin[i];
+    counts.pairs += length;
+    counts.positions += isLast ? length : 0;
+  }
+  return counts;
+}
+
 bool Session::step(const Segment *segments, int64_t count, std::string &error) {
   if (!check(segments, count, error) ||
       (isDecoder && !growSlots(segments, count, error)))
     return false;
   fill(segments, count);
+  if (arguments.profile)
+    profile.reset();
   team->run(
       [](void *self, int64_t thread, int64_t nthreads) {
         auto *session = static_cast<Session *>(self);

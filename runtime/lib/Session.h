@@ -25,6 +25,7 @@
 #include "KvPool.h"
 #include "Model.h"
 #include "Pages.h"
+#include "Profile.h"
 #include "ThreadTeam.h"
 
 #include <algorithm>
@@ -101,6 +102,11 @@ public:
   /// Rows of the last step.
   int64_t rows() const { return rowCount; }
 
+  /// What a thread did in the last step; nothing without a profile.
+  RecordRange records(int64_t thread) const { return profile.records(thread); }
+  /// What the last step consisted of.
+  StepCounts counts() const;
+
   /// Positions that a slot's sequence has so far.
   int64_t length(int64_t slot) const { return kv.length(slot); }
   /// Forgets the positions of a slot from `length` on.
@@ -123,6 +129,7 @@ private:
   Pages arrays;                     // the step's integer arrays
   Pages outputs[SMELT_MAX_OUTPUTS]; // [maxStepTokens, width] each
   int64_t rowCount = 0;
+  ProfileBuffer profile;
 
   // Parts of `arrays`, [maxStepTokens] each.
   int32_t *ids = nullptr, *positions = nullptr, *types = nullptr,

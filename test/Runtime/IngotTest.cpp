@@ -200,6 +200,21 @@ static const Lie lies[] = {
      "section 'code/generic' is damaged"},
     {"no hash", [](Json &j) { j["sections"][0]["hash"] = "zz"; },
      "16 lower-case hexadecimal digits"},
+    {"profile without ops", [](Json &j) { j["inputs"].push_back("profile"); },
+     "'profile' is missing"},
+    {"empty profile",
+     [](Json &j) {
+       j["inputs"].push_back("profile");
+       j["profile"]["ops"] = Json::array();
+     },
+     "'profile.ops' is missing"},
+    {"records beyond count",
+     [](Json &j) {
+       j["inputs"].push_back("profile");
+       Json op = {{"name", "x"}, {"kind", "matmul"}, {"runs", 1 << 20}};
+       j["profile"]["ops"] = Json::array({op, op});
+     },
+     "'profile.ops[1].runs' expects at most"},
     {"long name", [](Json &j) { j["model"]["name"] = std::string(5000, 'x'); },
      "expected at most 4096"},
 };

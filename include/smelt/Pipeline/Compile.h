@@ -28,6 +28,7 @@ struct CompileOptions {
   int64_t maxStepTokens = 512;
   int64_t context = 0; // positions of a sequence; 0: the model's
   unsigned threads = 0;
+  bool profile = false; // the step writes down when it did what
   bool printStatistics = false;
   bool isQuiet = false;
 };

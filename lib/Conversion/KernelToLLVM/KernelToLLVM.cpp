@@ -9,6 +9,13 @@
 // runtime puts into the step. The call is opaque to LLVM: loads and stores of
 // memory that another thread can see stay on their side of it.
 //
+// Records of a profile go to a buffer that the runtime puts into the step too:
+//
+//     step.profile -> | next | next | ...      one for each thread, a cache
+//     line
+//                        v
+//     thread 0's records | entry begin end | entry begin end | ...
+//
 //===----------------------------------------------------------------------===//
 #include "smelt/Conversion/KernelToLLVM/Passes.h"
 
@@ -50,6 +57,65 @@ struct BarrierLowering : ConvertOpToLLVMPattern<smelt::kernel::BarrierOp> {
                                     {pointer, adaptor.getThread().getType()});
     rewriter.replaceOpWithNewOp<LLVM::CallOp>(
         op, type, ValueRange{barrier, context, adaptor.getThread()});
+    return success();
+  }
+};
+
+/// The counter of time, now.
+Value readClock(OpBuilder &builder, Location loc) {
+  return LLVM::CallIntrinsicOp::create(
+             builder, loc, builder.getI64Type(),
+             builder.getStringAttr("llvm.readcyclecounter"), ValueRange())
+      .getResult(0);
+}
+
+struct ClockLowering : ConvertOpToLLVMPattern<smelt::kernel::ClockOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+
+  LogicalResult
+  matchAndRewrite(smelt::kernel::ClockOp op, OpAdaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    rewriter.replaceOp(op, readClock(rewriter, op.getLoc()));
+    return success();
+  }
+};
+
+/// *profile[thread].next++ = {entry, begin, now}
+struct RecordLowering : ConvertOpToLLVMPattern<smelt::kernel::RecordOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+
+  LogicalResult
+  matchAndRewrite(smelt::kernel::RecordOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    if (!adaptor.getStep())
+      return rewriter.notifyMatchFailure(op, "expects a step (run smelt-spmd)");
+    Location loc = op.getLoc();
+    Type word = rewriter.getI64Type(), pointer = adaptor.getStep().getType();
+    auto constant = [&](int64_t value) {
+      return LLVM::ConstantOp::create(rewriter, loc, word,
+                                      rewriter.getI64IntegerAttr(value));
+    };
+    Value now = readClock(rewriter, loc);
+    Value profile = smelt::loadField(rewriter, loc, adaptor.getStep(),
+                                     offsetof(SmeltStep, profile), pointer);
+    Value offset =
+        LLVM::MulOp::create(rewriter, loc, adaptor.getThread(),
+                            constant(sizeof(SmeltProfile)).getResult());
+    Value own = smelt::addBytes(rewriter, loc, profile, offset);
+    Value record = smelt::loadField(rewriter, loc, own,
+                                    offsetof(SmeltProfile, next), pointer);
+    auto store = [&](Value value, Value base, size_t field) {
+      LLVM::StoreOp::create(
+          rewriter, loc, value,
+          smelt::addBytes(rewriter, loc, base, static_cast<int32_t>(field)));
+    };
+    store(constant(op.getEntry()), record, offsetof(SmeltRecord, entry));
+    store(adaptor.getBegin(), record, offsetof(SmeltRecord, begin));
+    store(now, record, offsetof(SmeltRecord, end));
+    store(smelt::addBytes(rewriter, loc, record,
+                          static_cast<int32_t>(sizeof(SmeltRecord))),
+          own, offsetof(SmeltProfile, next));
+    rewriter.eraseOp(op);
     return success();
   }
 };
@@ -102,7 +168,8 @@ struct ConvertKernelToLLVM
     RewritePatternSet patterns(&getContext());
     smelt::populateKernelToLLVMPatterns(converter, patterns);
     LLVMConversionTarget target(getContext());
-    target.addIllegalOp<smelt::kernel::BarrierOp, smelt::kernel::DotBytesOp,
+    target.addIllegalOp<smelt::kernel::BarrierOp, smelt::kernel::ClockOp,
+                        smelt::kernel::RecordOp, smelt::kernel::DotBytesOp,
                         smelt::kernel::ApplySignOp,
                         smelt::kernel::MultiplyAddOp>();
     if (failed(applyPartialConversion(getOperation(), target,
@@ -115,7 +182,8 @@ struct ConvertKernelToLLVM
 
 void smelt::populateKernelToLLVMPatterns(const LLVMTypeConverter &converter,
                                          RewritePatternSet &patterns) {
-  patterns.add<BarrierLowering, IntrinsicLowering<smelt::kernel::DotBytesOp>,
+  patterns.add<BarrierLowering, ClockLowering, RecordLowering,
+               IntrinsicLowering<smelt::kernel::DotBytesOp>,
                IntrinsicLowering<smelt::kernel::ApplySignOp>,
                IntrinsicLowering<smelt::kernel::MultiplyAddOp>>(converter);
 }

@@ -134,11 +134,22 @@ bool smelt::makeManifest(ModuleOp module, const TargetRecord &target,
   Json features = Json::array();
   for (StringRef feature : target.runtimeFeatureList())
     features.push_back(feature.str());
-  uint64_t weightBytes = 0;
+  Json cost = {{"weight_bytes", 0}};
+  for (const char *name :
+       {"step_bytes", "flops_per_token", "flops_per_row", "arithmetic"})
+    cost[name] = interface[name];
+  if (auto barriers = module->getAttrOfType<IntegerAttr>("llm.barriers"))
+    cost["barriers"] = barriers.getInt();
   for (const WrittenSection &section : sections)
     if (section.name == "weights")
-      weightBytes = section.size;
+      cost["weight_bytes"] = section.size;
 
+  // Who doesn't know how to take a profile refuses its input.
+  Json inputs = interface["inputs"], profile = Json::object();
+  if (auto ops = module->getAttrOfType<ArrayAttr>("llm.ops")) {
+    inputs.push_back("profile");
+    profile["ops"] = toJson(ops);
+  }
   Json manifest = {{"format", SMELT_FORMAT_VERSION},
                    {"producer", "smelt " SMELT_VERSION},
                    {"model", model},
@@ -151,22 +162,19 @@ bool smelt::makeManifest(ModuleOp module, const TargetRecord &target,
                     {{"dtype", dtype},
                      {"quantize", quantizationOf(module)},
                      {"max-step-tokens", maxStepTokens}}},
-                   {"inputs", interface["inputs"]},
+                   {"inputs", inputs},
                    {"outputs", interface["outputs"]},
                    {"memory",
                     {{"arena", attributes["llm.memory"]},
                      {"kv", {{"block_bytes", interface["kv_block_bytes"]}}},
                      {"max_step_tokens", maxStepTokens}}},
-                   {"cost",
-                    {{"weight_bytes", weightBytes},
-                     {"step_bytes", interface["step_bytes"]},
-                     {"flops_per_token", interface["flops_per_token"]},
-                     {"flops_per_row", interface["flops_per_row"]},
-                     {"arithmetic", interface["arithmetic"]}}},
+                   {"cost", cost},
                    {"generation", generation},
                    {"embedding", embedding},
                    {"params", paramsOf(module)},
                    {"sections", sectionsOf(sections)}};
+  if (!profile.empty())
+    manifest["profile"] = profile;
   json = manifest.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
   return true;
 }

@@ -84,6 +84,33 @@ FailureOr<SmallVector<func::FuncOp>> smelt::sortCallersFirst(ModuleOp module) {
   return order;
 }
 
+std::optional<int64_t> smelt::countRuns(Operation *op) {
+  int64_t runs = 1;
+  Operation *parent = op->getParentOp();
+  for (; parent && !isa<func::FuncOp>(parent); parent = parent->getParentOp()) {
+    auto loop = dyn_cast<scf::ForOp>(parent);
+    if (!loop)
+      continue;
+    std::optional<APInt> trips = loop.getStaticTripCount();
+    if (!trips || llvm::MulOverflow(runs, trips->getSExtValue(), runs))
+      return std::nullopt;
+  }
+  auto func = dyn_cast_or_null<func::FuncOp>(parent);
+  if (!func || func.isPublic())
+    return runs;
+  int64_t calls = 0;
+  auto module = func->getParentOfType<ModuleOp>();
+  auto uses = SymbolTable::getSymbolUses(func.getSymNameAttr(), module);
+  for (SymbolTable::SymbolUse use : *uses) {
+    std::optional<int64_t> count = countRuns(use.getUser());
+    if (!count || llvm::AddOverflow(calls, *count, calls))
+      return std::nullopt;
+  }
+  if (llvm::MulOverflow(runs, calls, runs))
+    return std::nullopt;
+  return runs;
+}
+
 //===----------------------------------------------------------------------===//
 // Views
 //===----------------------------------------------------------------------===//

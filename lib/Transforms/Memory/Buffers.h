@@ -33,6 +33,11 @@ sortCallersFirst(mlir::ModuleOp module);
 /// The function that `call` names; fails with a diagnostic if it has no body.
 mlir::FailureOr<mlir::func::FuncOp> getCallee(mlir::func::CallOp call);
 
+/// How often a step executes `op`: trips of the loops around it, times calls of
+/// its function, from all public functions. Both ways of a branch count.
+/// Nothing if a loop's bounds aren't constant.
+std::optional<int64_t> countRuns(mlir::Operation *op);
+
 /// The buffers that `memref` may be a view of: results of allocating ops,
 /// globals and params, arguments of the function, or any value of unknown
 /// origin. Follows views, loops, branches and selections.

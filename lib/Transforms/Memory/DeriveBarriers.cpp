@@ -425,6 +425,19 @@ static LogicalResult joinAliases(func::FuncOp caller,
   return success();
 }
 
+/// Records how many barriers a step meets, where that is known.
+static void recordBarriers(ModuleOp module) {
+  int64_t barriers = 0;
+  WalkResult result = module.walk([&](kernel::BarrierOp op) {
+    std::optional<int64_t> runs = countRuns(op);
+    barriers += runs.value_or(0);
+    return runs ? WalkResult::advance() : WalkResult::interrupt();
+  });
+  if (!result.wasInterrupted())
+    module->setAttr(kBarriersAttr,
+                    Builder(module.getContext()).getI64IntegerAttr(barriers));
+}
+
 namespace {
 
 struct DeriveBarriers : smelt::impl::DeriveBarriersBase<DeriveBarriers> {
@@ -458,6 +471,8 @@ struct DeriveBarriers : smelt::impl::DeriveBarriersBase<DeriveBarriers> {
         return signalPassFailure();
       summaries.try_emplace(func, std::move(*summary));
     }
+    if (getOperation().lookupSymbol<func::FuncOp>("step"))
+      recordBarriers(getOperation());
   }
 };
 

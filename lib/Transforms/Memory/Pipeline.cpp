@@ -16,6 +16,7 @@ void smelt::buildMemoryPipeline(OpPassManager &pm) {
   pm.addPass(createPlanMemory());
   pm.addPass(createCheckBuffers());
   pm.addPass(createDeriveBarriers());
+  pm.addPass(createProfile());
   pm.addPass(createSPMD());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());

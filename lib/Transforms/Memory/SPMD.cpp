@@ -190,7 +190,8 @@ LogicalResult ThreadFunction::run() {
         return WalkResult::interrupt();
       foralls.push_back(forall);
     } else if (isa<memref::AllocOp, memref::AllocaOp, kernel::ParamOp,
-                   kernel::NumThreadsOp, kernel::BarrierOp, func::CallOp>(op)) {
+                   kernel::NumThreadsOp, kernel::BarrierOp, kernel::RecordOp,
+                   func::CallOp>(op)) {
       others.push_back(op);
     }
     return WalkResult::advance();
@@ -224,6 +225,11 @@ LogicalResult ThreadFunction::run() {
               builder.setInsertionPoint(op);
               kernel::BarrierOp::create(builder, op.getLoc(), thread, step);
               op.erase();
+              return success();
+            })
+            .Case([&](kernel::RecordOp op) {
+              op.getThreadMutable().assign(thread);
+              op.getStepMutable().assign(step);
               return success();
             });
     if (failed(replaced))

@@ -14,6 +14,7 @@
 using namespace mlir;
 
 void smelt::buildTilePipeline(OpPassManager &pm) {
+  pm.addPass(createNameOps());
   pm.addPass(createConvertLLMToLinalg());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());

@@ -53,6 +53,19 @@ struct SmeltIngotHeader {
 /// Waits until all `nthreads` threads of the step have called it.
 typedef void (*SmeltBarrier)(void *context, int64_t thread);
 
+/// What a thread did between two looks at the counter of time.
+struct SmeltRecord {
+  int64_t entry;       // place in the manifest's profile.ops
+  uint64_t begin, end; // ticks, of rdtsc or CNTVCT_EL0
+};
+
+/// Where a thread of a profiled step writes; room for as many records as the
+/// manifest says.
+struct SmeltProfile {
+  struct SmeltRecord *next; // moves on with each
+  uint64_t reserved[7];     // a cache line for each thread
+};
+
 /// One step. M = tokens, R = rows, S = sequences. Arrays that a model doesn't
 /// take (its manifest lists "inputs") may be null.
 struct SmeltStep {
@@ -78,6 +91,7 @@ struct SmeltStep {
   int64_t blocks_per_slot;           // columns of block_table
   SmeltBarrier barrier;
   void *barrier_context;
+  struct SmeltProfile *profile; // [nthreads], for an input "profile"
 };
 
 typedef void (*SmeltStepFunction)(const struct SmeltStep *step, int64_t thread,

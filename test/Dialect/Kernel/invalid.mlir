@@ -8,6 +8,22 @@ func.func @barrier_c1(%thread: index) {
 
 // -----
 
+func.func @record_c1(%begin: i64, %thread: index) {
+  // expected-error @+1 {{expects thread and step together, or neither}}
+  kernel.record 0 since %begin by %thread
+  return
+}
+
+// -----
+
+func.func @record_c2(%begin: i64) {
+  // expected-error @+1 {{expects an entry of at least 0, got -1}}
+  kernel.record -1 since %begin
+  return
+}
+
+// -----
+
 func.func @param_c1_symbol() {
   // expected-error @+1 {{expects @nothing to be an llm.param}}
   %w = kernel.param @nothing : memref<8xf32>

@@ -15,6 +15,12 @@ func.func @team(%thread: index, %step: !llvm.ptr) -> index {
   kernel.barrier
   // CHECK: kernel.barrier %{{.+}} of %{{.+}}
   kernel.barrier %thread of %step
+  // CHECK: %[[BEGIN:.+]] = kernel.clock
+  %begin = kernel.clock
+  // CHECK: kernel.record 3 since %[[BEGIN]]{{$}}
+  kernel.record 3 since %begin
+  // CHECK: kernel.record 3 since %[[BEGIN]] by %{{.+}} of %{{.+}}
+  kernel.record 3 since %begin by %thread of %step
   return %n : index
 }
 

@@ -296,3 +296,38 @@ func.func @swap(%z: memref<8xf32>) {
   }
   return
 }
+
+// -----
+
+// Two barriers in each of three layers, one before them, none after.
+// CHECK-LABEL: llm.barriers = 7
+func.func @step(%x: memref<8xf32>, %v: f32) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c3 = arith.constant 3 : index
+  kernel.barrier
+  scf.for %i = %c0 to %c3 step %c1 {
+    func.call @counted_layer() : () -> ()
+  }
+  return
+}
+func.func private @counted_layer() {
+  kernel.barrier
+  kernel.barrier
+  return
+}
+
+// -----
+
+// A loop of unknown length: no number.
+// CHECK-LABEL: module
+// CHECK-NOT: llm.barriers
+// CHECK: func.func @step
+func.func @step(%n: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  scf.for %i = %c0 to %n step %c1 {
+    kernel.barrier
+  }
+  return
+}

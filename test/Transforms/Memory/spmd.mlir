@@ -43,8 +43,12 @@ func.func private @layer(%x: memref<?xf32>, %layer: index) {
     memref.store %v, %p[%next] : memref<4xf32>
     // CHECK-NOT: scf.forall.in_parallel
   }
+  // CHECK: %[[BEGIN:.+]] = kernel.clock
   // CHECK: kernel.barrier %[[THREAD]] of %[[STEP]]
+  // CHECK: kernel.record 1 since %[[BEGIN]] by %[[THREAD]] of %[[STEP]]
+  %begin = kernel.clock
   kernel.barrier
+  kernel.record 1 since %begin
   return
 }
 

@@ -10,11 +10,12 @@
 include "mlir/Pass/PassBase.td"
 
 def ConvertKernelToLLVM : Pass<"convert-kernel-to-llvm"> {
-  let summary = "Turn kernel.barrier into a call of the step's barrier";
+  let summary = "Turn barriers and records into what the step's fields say";
   let description = [{
     The function and its context are fields of the `SmeltStep` that the barrier
     names. To the optimizer it is a call of something unknown: memory that the
-    barrier orders must not be marked `noalias` in arguments.
+    barrier orders must not be marked `noalias` in arguments. `kernel.record`
+    appends to the records of its thread in the step's `profile`.
 
     ```mlir
     func.func @f(%thread: index, %step: !llvm.ptr) {

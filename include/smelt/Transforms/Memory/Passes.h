@@ -17,6 +17,13 @@ inline constexpr llvm::StringLiteral kOffsetAttr = "smelt.offset";
 inline constexpr llvm::StringLiteral kPrivateAttr = "smelt.private";
 /// The arena's size, a dictionary on the module.
 inline constexpr llvm::StringLiteral kMemoryAttr = "llm.memory";
+/// Barriers of a step, on the module: how often its threads meet.
+inline constexpr llvm::StringLiteral kBarriersAttr = "llm.barriers";
+/// Unit attribute of a module whose step is to write records of its time.
+inline constexpr llvm::StringLiteral kProfileAttr = "llm.profile";
+/// What the entries of these records are, on the module: an array of
+/// dictionaries.
+inline constexpr llvm::StringLiteral kOpsAttr = "llm.ops";
 /// Names and types of a public function's own arguments, an array of
 /// dictionaries {input | output = "name", type = memref<...>}.
 inline constexpr llvm::StringLiteral kSignatureAttr = "smelt.signature";

@@ -102,6 +102,59 @@ def DeriveBarriers : Pass<"smelt-derive-barriers", "::mlir::ModuleOp"> {
 
     Outside of `scf.forall` all threads do the same, so nothing may be written
     there. Arguments of a function that isn't private are distinct buffers.
+
+    A module with a function @step gets the number of barriers that a step
+    meets as `llm.barriers`, if the bounds of all loops around them are constant.
+  }];
+  let dependentDialects = ["::smelt::kernel::KernelDialect"];
+}
+
+def Profile : Pass<"smelt-profile", "::mlir::ModuleOp"> {
+  let summary = "Record when each thread began and ended each op and barrier";
+  let description = [{
+    For a module with the attribute `llm.profile`; others stay as they are. Each
+    `scf.forall` and each `kernel.barrier` is put between a look at the clock
+    and a `kernel.record` of its entry. What the entries are becomes `llm.ops`
+    of the module:
+
+    - `name`: what smelt-name-ops called the origin of the root, which is a
+      matrix product, else the last kernel op, else the first linalg op; without
+      a name the function's and the kind. `fused` has names of others in the
+      same forall. A barrier is called as what comes after it;
+    - `kind`: the kernel op that is the root, `elementwise` or `barrier`;
+    - `runs`: how often a step executes it, at most;
+    - `bytes` read and written and `operations` (a multiply-add counts two) of
+      matrix products and attention in one run, by all threads, as factors of
+      what a step consists of (`fixed`, `per_token`, `per_row`, `per_sequence`,
+      `per_position` of the caches, `per_pair` of a token and a position that it
+      attends to, as if there were no sliding window), and what is multiplied
+      (`arithmetic`).
+
+    ```mlir
+    module attributes {llm.profile} {
+      func.func @step(%x: memref<?x8xf32>, %y: memref<?x8xf32>) {
+        %c0 = arith.constant 0 : index
+        %n = kernel.num_threads
+        kernel.barrier
+        scf.forall (%t) in (%n) {
+          %v = memref.load %x[%t, %c0] : memref<?x8xf32>
+          memref.store %v, %y[%t, %c0] : memref<?x8xf32>
+        }
+        return
+      }
+    }
+    // =>
+    llm.ops = [{kind = "barrier", name = "step.elementwise", runs = 1 : i64},
+               {arithmetic = "f32", bytes = {per_token = 64 : i64}, kind = "elementwise", ...
+    %a = kernel.clock
+    kernel.barrier
+    kernel.record 0 since %a
+    %b = kernel.clock
+    scf.forall ...
+    kernel.record 1 since %b
+    ```
+
+    Errors: a loop without constant bounds around a forall or a barrier.
   }];
   let dependentDialects = ["::smelt::kernel::KernelDialect"];
 }
@@ -114,8 +167,8 @@ def SPMD : Pass<"smelt-spmd", "::mlir::ModuleOp"> {
     !llvm.ptr) after its own, each call passes them on. The body of a
     `scf.forall` over `kernel.num_threads` stays, for the thread's own index;
     `kernel.num_threads` is `nthreads`; planned buffers and `kernel.param`
-    become `memref.view`s of arena and weights; `kernel.barrier` names thread
-    and step. The names and types of the original arguments are kept as
+    become `memref.view`s of arena and weights; `kernel.barrier` and
+    `kernel.record` name thread and step. The names and types of the original arguments are kept as
     `smelt.signature` of each public function, for smelt-emit-entry-point.
 
     ```mlir

@@ -9,6 +9,29 @@
 
 include "mlir/Pass/PassBase.td"
 
+def NameOps : Pass<"smelt-name-ops", "::mlir::ModuleOp"> {
+  let summary = "Give every op of the llm dialect a name, as its location";
+  let description = [{
+    Lowering keeps locations: in a profile, and in notes of errors, what an op
+    has become goes by this name. Matrix products and norms are called as their
+    weight is, other ops by their function and what they do; names don't repeat.
+
+    ```mlir
+    func.func private @layers(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+      %y = llm.silu %x : tensor<?x8xf32>
+      %z = llm.silu %y : tensor<?x8xf32>
+      return %z : tensor<?x8xf32>
+    }
+    // =>
+    llm.silu
+    llm.silu
+    ```
+
+    With `--mlir-print-debuginfo` the first is at `loc("layers.silu"(...))`, the
+    second at `loc("layers.silu.2"(...))`.
+  }];
+}
+
 def FuseElementwise : Pass<"smelt-fuse-elementwise", "::mlir::func::FuncOp"> {
   let summary = "Merge chains of elementwise linalg ops";
   let description = [{

@@ -28,6 +28,15 @@ LogicalResult BarrierOp::verify() {
   return success();
 }
 
+LogicalResult RecordOp::verify() {
+  if (static_cast<bool>(getThread()) != static_cast<bool>(getStep())) // (C1)
+    return emitOpError("expects thread and step together, or neither");
+  if (static_cast<int64_t>(getEntry()) < 0) // (C2)
+    return emitOpError("expects an entry of at least 0, got ")
+           << static_cast<int64_t>(getEntry());
+  return success();
+}
+
 LogicalResult DotBytesOp::verify() {
   if (getU().getType().getNumElements() !=
       4 * getAcc().getType().getNumElements()) // (C1)

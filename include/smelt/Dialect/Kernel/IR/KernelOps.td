@@ -63,6 +63,46 @@ def Kernel_BarrierOp : Kernel_Op<"barrier", [AttrSizedOperandSegments,
   }]>];
 }
 
+def Kernel_ClockOp : Kernel_Op<"clock", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "the processor's counter of time, now";
+  let description = [{
+    Ticks of a counter that runs at a constant rate, the same for all threads
+    (x86: rdtsc, AArch64: CNTVCT_EL0). No access to memory moves across it.
+
+    ```mlir
+    %begin = kernel.clock
+    ```
+  }];
+  let results = (outs I64:$result);
+  let assemblyFormat = "attr-dict";
+}
+
+def Kernel_RecordOp : Kernel_Op<"record", [AttrSizedOperandSegments,
+    MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "write down when an entry of the profile began and that it ended";
+  let description = [{
+    Appends a `SmeltRecord` of `entry`, `begin` and the time now to those of the
+    thread. `entry` is a place in the module's `llm.ops`.
+
+    Once a function has been made SPMD, the record names the thread and the
+    step, as `kernel.barrier` does.
+
+    ```mlir
+    %begin = kernel.clock
+    kernel.record 3 since %begin
+    kernel.record 3 since %begin by %thread of %step
+    ```
+
+    Constraints:
+    - (C1) `thread` and `step` are given together.
+    - (C2) `entry` isn't negative.
+  }];
+  let arguments = (ins I64:$begin, Optional<Index>:$thread,
+                       Optional<LLVM_DefaultPointer>:$step, I64Attr:$entry);
+  let assemblyFormat = "$entry `since` $begin (`by` $thread^)? (`of` $step^)? attr-dict";
+  let hasVerifier = 1;
+}
+
 //===----------------------------------------------------------------------===//
 // Weights
 //===----------------------------------------------------------------------===//
