@@ -312,6 +312,35 @@ TEST(Tool, EmbedsLines) {
   EXPECT_NE(run.err.find("line 2: expected a JSON object"), std::string::npos);
 }
 
+TEST(Tool, ClimbsALadder) {
+  toy::TempFile model(ingot(toy::decoderManifest(), false));
+  Output run =
+      smeltTool("bench " + model.path() + " --ladder --json -r 2 -p 20 -t 2");
+  ASSERT_EQ(run.code, 0) << run.err;
+  Json ladder = Json::parse(run.out)["ladder"];
+  std::vector<int64_t> tokens;
+  double before = 0;
+  for (const Json &rung : ladder) {
+    tokens.push_back(rung["tokens"]);
+    double perToken = rung["seconds_per_token"];
+    EXPECT_GT(perToken, 0);
+    EXPECT_DOUBLE_EQ(perToken * tokens.back(), rung["median_seconds"]);
+    if (before > 0)
+      EXPECT_EQ(rung["is_cliff"], perToken / before - 1 > 0.03);
+    before = perToken;
+  }
+  EXPECT_EQ(tokens, (std::vector<int64_t>{1, 2, 3, 4, 6, 8, 12, 16}));
+
+  for (const char *report : {"--per-op", "--trace /nonexistent/trace.json"}) {
+    run = smeltTool("bench " + model.path() + " " + report);
+    EXPECT_EQ(run.code, 1);
+    EXPECT_NE(run.err.find("compile the model with --profile"),
+              std::string::npos)
+        << run.err;
+  }
+  EXPECT_EQ(smeltTool("bench " + model.path() + " --ladder --per-op").code, 2);
+}
+
 TEST(Tool, InspectsAndVerifies) {
   std::string bytes = ingot(toy::decoderManifest(), false);
   toy::TempFile model(bytes);

@@ -27,6 +27,8 @@ Examples:
       computes in f32, for any processor with AVX2
   smelt compile models/kjv-tiny --quantize w4a8,head=w8a8
       stores weights in 4 bits, those of the head in 8
+  smelt compile models/kjv-tiny --profile -o timed.ingot
+      lets smelt bench --per-op timed.ingot say where the time goes
   smelt compile models/kjv-tiny --compile-to graph -o -
       prints the model after the graph passes
   smelt compile graph.mlir -o kjv.ingot
@@ -140,6 +142,9 @@ int main(int argc, char **argv) {
                  "positions of a sequence (default: the model's)")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 30))
       ->type_name("N");
+  app.add_flag("--profile", options.profile,
+               "code that writes down when each thread did what, for `smelt "
+               "bench --per-op` and `--trace`");
   app.add_option("-j,--threads", options.threads,
                  "threads that pack weights (default: all)")
       ->check(CLI::Range(1u, 1024u))

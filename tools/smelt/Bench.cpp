@@ -12,11 +12,12 @@
 //   prefill      operations of its linear layers / peak of the unit they use
 //
 //===----------------------------------------------------------------------===//
+#include "Bench.h"
+
 #include "Commands.h"
 #include "CpuFeatures.h"
 #include "Encoder.h"
 #include "Machine.h"
-#include "Support.h"
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -33,13 +34,6 @@ using Json = nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
 
 namespace {
-struct BenchOptions {
-  SessionFlags session;
-  int64_t prompt = 512, parallel = 1, predict = 128, repeats = 5;
-  std::vector<int64_t> lengths; // of prompts; if given, not the first two
-  bool json = false;
-};
-
 /// One row of the table.
 struct Result {
   std::string test;
@@ -55,8 +49,7 @@ struct Result {
 };
 } // namespace
 
-/// Ids that no two runs or models need to agree on.
-static std::vector<int32_t> someIds(int64_t count, int64_t vocabulary) {
+std::vector<int32_t> smelt::someIds(int64_t count, int64_t vocabulary) {
   std::vector<int32_t> ids;
   uint64_t state = 1;
   for (int64_t i = 0; i < count; ++i) {
@@ -66,14 +59,18 @@ static std::vector<int32_t> someIds(int64_t count, int64_t vocabulary) {
   return ids;
 }
 
+void smelt::forgetAll(Session &session) {
+  if (session.manifest().kind == ModelKind::Decoder)
+    for (int64_t slot = 0; slot < session.maxSequences(); ++slot)
+      session.truncate(slot, 0);
+}
+
 /// Times `body` `repeats` times after once without a clock.
 static bool measure(Session &session, int64_t repeats, Result &result,
                     const std::function<bool(std::string &)> &body,
                     std::string &error) {
   for (int64_t i = 0; i <= repeats; ++i) {
-    if (session.manifest().kind == ModelKind::Decoder)
-      for (int64_t slot = 0; slot < session.maxSequences(); ++slot)
-        session.truncate(slot, 0);
+    forgetAll(session);
     auto start = Clock::now();
     if (!body(error))
       return false;
@@ -85,14 +82,14 @@ static bool measure(Session &session, int64_t repeats, Result &result,
   return true;
 }
 
-/// The unit that the linear layers of a model run on.
-static const char *unitOf(const Manifest &manifest) {
+const char *smelt::unitOf(const Manifest &manifest,
+                          const std::string &arithmetic) {
   const std::vector<std::string> &features = manifest.features;
-  if (manifest.arithmetic == "int8")
+  if (arithmetic == "int8")
     return "int8";
   bool hasBf16 = std::find(features.begin(), features.end(), "avx512bf16") !=
                  features.end();
-  return manifest.arithmetic == "bf16" && hasBf16 ? "bf16" : "f32";
+  return arithmetic == "bf16" && hasBf16 ? "bf16" : "f32";
 }
 
 /// "pp512", "pp8x64", or "pp32:1280" for 32 prompts of 1280 tokens together.
@@ -125,7 +122,7 @@ static bool benchPrefill(Session &session, const std::vector<int64_t> &lengths,
   result.test = prefillName(lengths, result.tokens);
   result.work = double(manifest.flopsPerToken) * result.tokens +
                 double(manifest.flopsPerRow) * lengths.size();
-  result.resource = unitOf(manifest);
+  result.resource = unitOf(manifest, manifest.arithmetic);
   return measure(
       session, repeats, result,
       [&](std::string &error) {
@@ -164,8 +161,7 @@ static bool benchGeneration(Session &session, const BenchOptions &options,
       error);
 }
 
-/// The mean of what was measured before and after.
-static double limitOf(const std::string &resource, const MachineLimits &a,
+double smelt::limitOf(const std::string &resource, const MachineLimits &a,
                       const MachineLimits &b) {
   if (resource == "memory")
     return (a.bandwidth.back().second + b.bandwidth.back().second) / 2;
@@ -181,6 +177,7 @@ static Json toJson(const MachineLimits &limits) {
     json["peaks"].push_back({{"unit", peak.unit},
                              {"instruction", peak.instruction},
                              {"operations_per_second", peak.rate}});
+  json["barrier_seconds"] = limits.barrier;
   json["latency_seconds"] = limits.latency;
   json["placement"] = limits.placement();
   return json;
@@ -204,6 +201,8 @@ static void printJson(const Session &session,
          {"resource", result.resource},
          {"work_per_second", result.work / result.median()},
          {"share_of_limit", result.limit > 0 ? Json(result.share()) : Json()}});
+  if (session.manifest().barriers > 0)
+    json["barriers_per_step"] = session.manifest().barriers;
   json["machine_before"] = toJson(before);
   json["machine_after"] = toJson(after);
   std::cout << json.dump(2) << '\n';
@@ -220,10 +219,37 @@ static void printMachine(const char *when, const MachineLimits &limits) {
     else
       std::cout << "n/a";
   }
+  std::cout << ", barrier " << limits.barrier * 1e9 << " ns";
   if (limits.latency > 0)
     std::cout << ", core to core " << limits.latency * 1e9 << " ns ("
               << limits.placement() << ')';
   std::cout << "\n";
+}
+
+void smelt::printLimits(const MachineLimits &before,
+                        const MachineLimits &after) {
+  std::cout << std::fixed << std::setprecision(1);
+  printMachine("before", before);
+  printMachine("after", after);
+  if (std::string(before.placement()) != after.placement())
+    std::cout << "the placement of the cores changed in between: run again\n";
+}
+
+/// What the barriers of a step cost if no thread has to wait for another's
+/// work.
+static void printBarriers(const Session &session,
+                          const std::vector<Result> &results, double seconds) {
+  int64_t barriers = session.manifest().barriers;
+  if (barriers == 0)
+    return;
+  std::cout << "barriers: " << barriers << " per step, " << seconds * 1e9
+            << " ns each with " << session.threads()
+            << " threads: " << barriers * seconds * 1e6 << " us";
+  for (const Result &result : results)
+    if (result.resource == "memory") // a step is a token
+      std::cout << ", " << 100 * barriers * seconds * result.rate()
+                << " % of a generated token";
+  std::cout << '\n';
 }
 
 static void printTable(const Session &session,
@@ -245,11 +271,10 @@ static void printTable(const Session &session,
       std::cout << "n/a";
     std::cout << " |\n";
   }
-  std::cout << '\n' << cpuName() << '\n';
-  printMachine("before", before);
-  printMachine("after", after);
-  if (std::string(before.placement()) != after.placement())
-    std::cout << "the placement of the cores changed in between: run again\n";
+  std::cout << '\n';
+  printBarriers(session, results, (before.barrier + after.barrier) / 2);
+  std::cout << cpuName() << '\n';
+  printLimits(before, after);
 }
 
 static int run(const BenchOptions &options) {
@@ -259,10 +284,13 @@ static int run(const BenchOptions &options) {
   std::shared_ptr<const Model> model = Model::open(flags.model, error);
   if (!model)
     return fail("bench", error);
+  const bool isProfile = options.perOp || !options.trace.empty();
+  if (isProfile && model->manifest().ops.empty())
+    return fail("bench", "'" + flags.model +
+                             "' writes no records of time; compile the model "
+                             "with --profile");
   const bool isDecoder = model->manifest().kind == ModelKind::Decoder;
-  std::vector<int64_t> lengths = options.lengths;
-  if (lengths.empty() && options.prompt > 0)
-    lengths.assign(options.parallel, options.prompt);
+  const std::vector<int64_t> lengths = options.promptLengths();
   int64_t context = std::max(isDecoder ? options.predict : 0, int64_t(1));
   for (int64_t length : lengths)
     context = std::max(context, length);
@@ -270,6 +298,12 @@ static int run(const BenchOptions &options) {
   session = Session::create(model, {flags.threads, context, slots}, error);
   if (!session)
     return fail("bench", error);
+  if (isProfile)
+    return runProfile(*session, options, error) ? finishOutput("bench")
+                                                : fail("bench", error);
+  if (options.ladder)
+    return runLadder(*session, options, error) ? finishOutput("bench")
+                                               : fail("bench", error);
   MachineLimits before, after;
   if (!measureMachine(session->threads(), before, error))
     return fail("bench", error);
@@ -319,11 +353,30 @@ void smelt::addBenchCommand(CLI::App &app, std::function<int()> &action) {
                    "Runs, of which the median counts (default: 5)")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 20));
   addThreadsOption(*command, options->session);
+  CLI::Option *ladder =
+      command->add_flag("--ladder", options->ladder,
+                        "Print the time per token of steps of 1, 2, 3, ... up "
+                        "to -p tokens, and where it rises");
+  command
+      ->add_flag("--per-op", options->perOp,
+                 "Print the time of each op in a step, of a model compiled "
+                 "with --profile")
+      ->excludes(ladder);
+  command
+      ->add_option("--trace", options->trace,
+                   "Write a step of the prompt and the last tokens as a trace "
+                   "for Perfetto, of a model compiled with --profile")
+      ->type_name("FILE.json")
+      ->excludes(ladder);
   command->add_flag("--json", options->json, "Print JSON");
   command->footer("Examples:\n"
                   "  smelt bench model.ingot\n"
                   "  smelt bench model.ingot -p 2048 -n 0 -t 8 -r 9 --json\n"
                   "  smelt bench encoder.ingot -p 64 --parallel 8\n"
-                  "  smelt bench encoder.ingot --lengths 8,40,128");
+                  "  smelt bench encoder.ingot --lengths 8,40,128\n"
+                  "  smelt bench model.ingot --ladder -r 9\n"
+                  "  smelt compile CHECKPOINT --profile -o timed.ingot\n"
+                  "  smelt bench timed.ingot --per-op\n"
+                  "  smelt bench timed.ingot --trace step.json");
   command->callback([=, &action] { action = [=] { return run(*options); }; });
 }

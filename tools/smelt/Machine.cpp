@@ -185,6 +185,16 @@ static double measureLatency(ThreadTeam &team) {
   return seconds / trips / 2;
 }
 
+/// The step's own barrier with nothing in between.
+static double measureBarrier(ThreadTeam &team) {
+  const int64_t rounds = 500;
+  double seconds = medianSeconds(team, [&](int64_t thread) {
+    for (int64_t i = 0; i < rounds; ++i)
+      ThreadTeam::barrier(&team, thread);
+  });
+  return seconds / rounds;
+}
+
 bool smelt::measureMachine(int64_t threads, MachineLimits &limits,
                            std::string &error) {
   limits = MachineLimits();
@@ -192,6 +202,7 @@ bool smelt::measureMachine(int64_t threads, MachineLimits &limits,
   if (!team || !measureBandwidth(threads, limits, error))
     return false;
   measurePeaks(*team, limits);
+  limits.barrier = measureBarrier(*team);
   if (threads > 1)
     limits.latency = measureLatency(*team);
   return true;

@@ -33,6 +33,8 @@ struct MachineLimits {
   std::vector<PeakRate> peaks;
   /// Seconds for a cache line to travel between two threads; 0 for one thread.
   double latency = 0;
+  /// Seconds that a barrier of the step takes when all threads come at once.
+  double barrier = 0;
 
   const PeakRate *peak(const std::string &unit) const;
   /// "near" or "far": whether two threads share a cache; "-" for one thread.
