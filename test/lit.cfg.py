@@ -21,7 +21,7 @@ import lit.formats
 config.name = "Smelt"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".test"]
-config.excludes = ["Inputs", "Unit"]
+config.excludes = ["Emulated", "Inputs", "Unit"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.smelt_build, "test")
 if not config.smelt_has_compiler:
@@ -57,6 +57,7 @@ config.substitutions += [
     ("%build", config.smelt_build),
     ("%plugins", os.path.join(config.smelt_build, "lib")),
     ("%minilm", minilm or "no-minilm"),
+    ("%emulated", config.smelt_emulated or "no-emulation"),
     ("%goldens", config.smelt_goldens or "no-goldens"),
     ("%vocabularies", config.smelt_vocabularies or "no-vocabularies"),
     # From tensors, linalg, scf and check ops to what mlir-runner executes.
@@ -88,6 +89,8 @@ features = {
     "avx2": "avx2" in flags,
     "avx512": {"avx512f", "avx512bw", "avx512vl", "avx512dq"} <= flags,
     "avx512bf16": "avx512_bf16" in flags,
+    # A cross compiler and qemu-user-static: see test/Emulated.
+    "aarch64-compiler-and-qemu": bool(config.smelt_emulated),
     "ptxas": shutil.which("ptxas") is not None,
     "numpy": importlib.util.find_spec("numpy") is not None,
     "minilm": minilm is not None,

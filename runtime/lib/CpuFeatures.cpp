@@ -5,20 +5,25 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// One row per extension: the cpuid bit that announces it, and the register
-// state that the operating system must save for it (XCR0). A processor with
-// AVX-512 under a kernel that doesn't save zmm registers doesn't have AVX-512.
+// One row per extension. Of x86-64: the cpuid bit that announces it, and the
+// register state that the operating system must save for it (XCR0); a processor
+// with AVX-512 under a kernel that doesn't save zmm registers doesn't have
+// AVX-512. Of AArch64: the bit of the auxiliary vector by which Linux says that
+// programs may use it.
 //
 //===----------------------------------------------------------------------===//
 #include "CpuFeatures.h"
 
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
 #endif
 
 using namespace smelt;
@@ -134,6 +139,48 @@ std::string smelt::cpuName() {
 
 const char *smelt::hostArchitecture() { return "x86_64"; }
 
+#elif defined(__aarch64__)
+
+namespace {
+struct Feature {
+  const char *name;
+  unsigned long vector; // AT_HWCAP or AT_HWCAP2
+  unsigned bit;
+};
+} // namespace
+
+static const Feature features[] = {
+    {"neon", AT_HWCAP, 1},     {"fullfp16", AT_HWCAP, 10},
+    {"dotprod", AT_HWCAP, 20}, {"sve", AT_HWCAP, 22},
+    {"sve2", AT_HWCAP2, 1},    {"i8mm", AT_HWCAP2, 13},
+    {"bf16", AT_HWCAP2, 14},
+};
+
+FeatureSupport smelt::cpuSupports(const std::string &name) {
+  for (const Feature &feature : features)
+    if (name == feature.name)
+      return getauxval(feature.vector) >> feature.bit & 1
+                 ? FeatureSupport::Present
+                 : FeatureSupport::Missing;
+  return FeatureSupport::Unknown;
+}
+
+/// Who designed the processor, and which of theirs it is: numbers, since only
+/// they are to be had everywhere.
+std::string smelt::cpuName() {
+  const unsigned identification = 11; // of AT_HWCAP: MIDR_EL1 may be read
+  if (!(getauxval(AT_HWCAP) >> identification & 1))
+    return "unknown";
+  uint64_t id;
+  __asm__("mrs %0, MIDR_EL1" : "=r"(id));
+  char name[64];
+  std::snprintf(name, sizeof(name), "implementer 0x%02x, part 0x%03x",
+                unsigned(id >> 24 & 0xff), unsigned(id >> 4 & 0xfff));
+  return name;
+}
+
+const char *smelt::hostArchitecture() { return "aarch64"; }
+
 #else
 
 FeatureSupport smelt::cpuSupports(const std::string &) {
@@ -142,11 +189,7 @@ FeatureSupport smelt::cpuSupports(const std::string &) {
 
 std::string smelt::cpuName() { return "unknown"; }
 
-#if defined(__aarch64__)
-const char *smelt::hostArchitecture() { return "aarch64"; }
-#else
 const char *smelt::hostArchitecture() { return "unknown"; }
-#endif
 
 #endif
 

@@ -1,4 +1,4 @@
-# ===- emulate.py - AVX-512 code on processors with AVX2 ---------------------===//
+# ===- emulate.py - Code for other targets on processors with AVX2 -----------===//
 #
 # Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -7,12 +7,15 @@
 """Compiles for one target, as far as vectors, and for AVX2 from there on.
 
 LLVM splits vectors that are too wide, so what runs are the loops, masks and
-tiles of the wider target. Dot products of pairs of bf16 are spelled as two
-fused multiply-adds, even k first; the instruction itself isn't executed.
+tiles of the other target. Dot products of pairs of bf16 are spelled as two
+fused multiply-adds, even k first, and those of bytes by pass smelt-expand-dots;
+the instructions themselves aren't executed.
 """
+import os
 import re
+import subprocess
 
-from smelt import smelt
+from smelt import program, smelt
 
 DOT = re.compile(r"(%\S+) = x86vector\.avx512\.dot (%\S+), (%\S+), (%\S+) : "
                  r"vector<32xbf16> -> vector<16xf32>")
@@ -43,17 +46,20 @@ def spellDots(text):
     return DOT.sub(spell, text), count
 
 
-def compileEmulated(target, checkpoint, dtype, ingot):
-    """Returns how many dot products were spelled."""
-    smelt("compile", checkpoint, "--dtype", dtype, "--mcpu", target,
+def compileEmulated(target, checkpoint, options, ingot):
+    """Returns how many dot products of bf16 were spelled."""
+    smelt("compile", checkpoint, "-q", *options, "--mcpu", target,
           "--compile-to", "vector", "-o", ingot + ".mlir")
-    with open(ingot + ".mlir") as file:
-        text, dots = spellDots(file.read())
+    text = subprocess.run(
+        [os.path.join(os.path.dirname(program("compile")), "smelt-opt"),
+         ingot + ".mlir", "--smelt-expand-dots"], check=True,
+        stdout=subprocess.PIPE, text=True).stdout
+    text, dots = spellDots(text)
     text, replaced = re.subn(r'llm\.target = "[^"]*"', 'llm.target = "avx2"',
                              text)
     if replaced != 1:
         raise ValueError(f"{replaced} targets in the module, expected one")
     with open(ingot + ".mlir", "w") as file:
         file.write(text)
-    smelt("compile", ingot + ".mlir", "-o", ingot)
+    smelt("compile", ingot + ".mlir", "-q", "--mcpu", "avx2", "-o", ingot)
     return dots

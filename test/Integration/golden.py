@@ -66,7 +66,8 @@ def check(dtype, target, work, checkpoint):
     ingot, inputs, outputs = (os.path.join(work, name) for name in (
         "model.ingot", "inputs.safetensors", "outputs.safetensors"))
     if target:
-        dots = compileEmulated(target, checkpoint, dtype, ingot)
+        dots = compileEmulated(target, checkpoint, ("--dtype", dtype),
+                               ingot)
         if (dots > 0) != (target == "avx512-bf16" and dtype == "bf16"):
             raise ValueError(f"{dots} dot products of bf16 for {target}")
     else:

@@ -20,7 +20,9 @@ from smelt import smelt
 # Names of processors, and the target records that they choose.
 TARGETS = {"znver5": "avx512-bf16", "cascadelake": "avx512-vnni",
            "skylake-avx512": "avx512", "alderlake": "avx-vnni",
-           "x86-64-v3": "avx2", "x86-64": "generic"}
+           "x86-64-v3": "avx2", "x86-64": "generic",
+           "neoverse-v1": "neon-i8mm", "neoverse-n1": "neon-dotprod",
+           "cortex-a72": "neon"}
 # What a model is computed in: options of `smelt compile`.
 KINDS = {"f32": ("--dtype", "f32"), "bf16": ("--dtype", "bf16"),
          "w4a8": ("--quantize", "w4a8"), "w8a8t": ("--quantize", "w8a8t")}

@@ -21,6 +21,7 @@
 
 #include "StepFields.h"
 #include "smelt/Dialect/Kernel/IR/Kernel.h"
+#include "smelt/Target/CPU/Targets.h"
 
 #include "smelt/abi.h"
 
@@ -122,23 +123,38 @@ struct RecordLowering : ConvertOpToLLVMPattern<smelt::kernel::RecordOp> {
 
 /// An op on vectors of a width, and the intrinsic that it becomes.
 struct Intrinsic {
-  StringLiteral op;
+  StringLiteral architecture, op;
+  bool isSigned;
   unsigned resultBits, vectorBits;
   StringLiteral name;
 };
+// clang-format off
 constexpr Intrinsic intrinsics[] = {
-    {"kernel.dot_bytes", 32, 128, "llvm.x86.avx512.vpdpbusd.128"},
-    {"kernel.dot_bytes", 32, 256, "llvm.x86.avx512.vpdpbusd.256"},
-    {"kernel.dot_bytes", 32, 512, "llvm.x86.avx512.vpdpbusd.512"},
-    {"kernel.apply_sign", 8, 128, "llvm.x86.ssse3.psign.b.128"},
-    {"kernel.apply_sign", 8, 256, "llvm.x86.avx2.psign.b"},
-    {"kernel.multiply_add", 16, 128, "llvm.x86.ssse3.pmadd.ub.sw.128"},
-    {"kernel.multiply_add", 16, 256, "llvm.x86.avx2.pmadd.ub.sw"},
-    {"kernel.multiply_add", 16, 512, "llvm.x86.avx512.pmaddubs.w.512"},
-    {"kernel.multiply_add", 32, 128, "llvm.x86.sse2.pmadd.wd"},
-    {"kernel.multiply_add", 32, 256, "llvm.x86.avx2.pmadd.wd"},
-    {"kernel.multiply_add", 32, 512, "llvm.x86.avx512.pmaddw.d.512"},
+    {"x86_64", "kernel.dot_bytes", false, 32, 128, "llvm.x86.avx512.vpdpbusd.128"},
+    {"x86_64", "kernel.dot_bytes", false, 32, 256, "llvm.x86.avx512.vpdpbusd.256"},
+    {"x86_64", "kernel.dot_bytes", false, 32, 512, "llvm.x86.avx512.vpdpbusd.512"},
+    {"x86_64", "kernel.apply_sign", false, 8, 128, "llvm.x86.ssse3.psign.b.128"},
+    {"x86_64", "kernel.apply_sign", false, 8, 256, "llvm.x86.avx2.psign.b"},
+    {"x86_64", "kernel.multiply_add", false, 16, 128, "llvm.x86.ssse3.pmadd.ub.sw.128"},
+    {"x86_64", "kernel.multiply_add", false, 16, 256, "llvm.x86.avx2.pmadd.ub.sw"},
+    {"x86_64", "kernel.multiply_add", false, 16, 512, "llvm.x86.avx512.pmaddubs.w.512"},
+    {"x86_64", "kernel.multiply_add", false, 32, 128, "llvm.x86.sse2.pmadd.wd"},
+    {"x86_64", "kernel.multiply_add", false, 32, 256, "llvm.x86.avx2.pmadd.wd"},
+    {"x86_64", "kernel.multiply_add", false, 32, 512, "llvm.x86.avx512.pmaddw.d.512"},
+    {"aarch64", "kernel.dot_bytes", false, 32, 128, "llvm.aarch64.neon.usdot.v4i32.v16i8"},
+    {"aarch64", "kernel.dot_bytes", true, 32, 128, "llvm.aarch64.neon.sdot.v4i32.v16i8"},
 };
+// clang-format on
+
+bool isSigned(smelt::kernel::DotBytesOp op) { return op.getIsSigned(); }
+bool isSigned(Operation *) { return false; }
+
+/// The architecture of the module's target; without one, x86_64.
+StringRef architectureOf(Operation *op) {
+  const smelt::TargetRecord *target =
+      smelt::namesTarget(op) ? smelt::getTarget(op) : nullptr;
+  return target ? target->architecture() : "x86_64";
+}
 
 template <typename Op> struct IntrinsicLowering : ConvertOpToLLVMPattern<Op> {
   using ConvertOpToLLVMPattern<Op>::ConvertOpToLLVMPattern;
@@ -148,13 +164,17 @@ template <typename Op> struct IntrinsicLowering : ConvertOpToLLVMPattern<Op> {
                   ConversionPatternRewriter &rewriter) const override {
     auto type = cast<VectorType>(op.getResult().getType());
     unsigned width = type.getElementTypeBitWidth();
+    StringRef architecture = architectureOf(op);
     const Intrinsic *found = llvm::find_if(intrinsics, [&](const auto &i) {
-      return i.op == op->getName().getStringRef() && i.resultBits == width &&
+      return i.architecture == architecture &&
+             i.op == op->getName().getStringRef() &&
+             i.isSigned == isSigned(op) && i.resultBits == width &&
              i.vectorBits == width * type.getNumElements();
     });
     if (found == std::end(intrinsics))
-      return op.emitOpError("expects a vector as wide as the instruction, got ")
-             << type;
+      return op.emitOpError("expects vectors that ")
+             << architecture << " has an instruction for, got " << type
+             << " (run smelt-expand-dots)";
     rewriter.replaceOpWithNewOp<LLVM::CallIntrinsicOp>(
         op, type, rewriter.getStringAttr(found->name), adaptor.getOperands());
     return success();

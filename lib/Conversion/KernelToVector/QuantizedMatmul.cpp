@@ -194,15 +194,39 @@ struct Product {
     return kernel::MultiplyAddOp::create(b, loc, type, x, y);
   }
 
-  void addDotBytes(const Tile &tile, const Unit &unit, Emitter::Values &sums) {
-    subtractZeroPoint(tile, unit, sums);
+  /// `flip`: what to xor weights with, or null.
+  void addDots(const Tile &tile, const Unit &unit, bool isSigned, Value flip,
+               Emitter::Values &sums) {
     for (int64_t q = 0; q < 2 * steps; ++q) {
       Step at = stepOf(unit, e.index(q / 2));
       Emitter::Values columns = weights(tile, at, q % 2);
+      for (Value &column : columns)
+        if (flip)
+          column = arith::XOrIOp::create(b, loc, column, flip);
       eachSum(tile, at, q % 2, [&](size_t i, int64_t v, Value row) {
-        sums[i] = kernel::DotBytesOp::create(b, loc, sums[i], columns[v], row);
+        sums[i] = kernel::DotBytesOp::create(b, loc, sums[i], columns[v], row,
+                                             isSigned);
       });
     }
+  }
+
+  void addDotBytes(const Tile &tile, const Unit &unit, Emitter::Values &sums) {
+    subtractZeroPoint(tile, unit, sums);
+    addDots(tile, unit, /*isSigned=*/false, {}, sums);
+  }
+
+  /// Halves of bytes are as good signed as unsigned; 8 bits less their zero
+  /// point, 128, are signed.
+  void addSignedDots(const Tile &tile, const Unit &unit,
+                     Emitter::Values &sums) {
+    if (format.bits < 8) {
+      subtractZeroPoint(tile, unit, sums);
+      return addDots(tile, unit, /*isSigned=*/true, {}, sums);
+    }
+    for (Value &sum : sums)
+      sum = sum ? sum : splatOf(longs(), 0);
+    addDots(tile, unit, /*isSigned=*/true, splatOf(vectorOfBytes(), -128),
+            sums);
   }
 
   /// |w| * sign(w) x: two products of 128 and 127 fit in i16.
@@ -540,6 +564,10 @@ static const QuadInstruction instructions[] = {
        return target.hasByteDot;
      },
      sumsAndTotals, 1, &Product::addDotBytes},
+    {[](const TargetRecord &target, const FormatRecord &) {
+       return target.hasSignedDot;
+     },
+     sumsAndTotals, 1, &Product::addSignedDots},
     {[](const TargetRecord &target, const FormatRecord &format) {
        return target.hasByteSign() && format.bits == 8;
      },

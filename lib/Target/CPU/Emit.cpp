@@ -21,7 +21,6 @@
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "mlir/Target/LLVMIR/Export.h"
-#include "llvm-c/Target.h"
 #include "llvm/Analysis/TargetLibraryInfo.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
@@ -85,10 +84,7 @@ static std::unique_ptr<llvm::Module> translate(mlir::ModuleOp module,
 
 static std::unique_ptr<llvm::TargetMachine>
 createMachine(const TargetRecord &target, std::string &error) {
-  LLVMInitializeX86TargetInfo();
-  LLVMInitializeX86Target();
-  LLVMInitializeX86TargetMC();
-  LLVMInitializeX86AsmPrinter();
+  initializeBackends();
   llvm::Triple triple(target.triple);
   const llvm::Target *backend =
       llvm::TargetRegistry::lookupTarget(triple, error);
@@ -193,5 +189,5 @@ bool smelt::emitCode(mlir::ModuleOp module, const TargetRecord &target,
                 error) ||
       !checkDefined({code.data(), code.size()}, error))
     return false;
-  return kind == CodeKind::Object || linkShared(code, error);
+  return kind == CodeKind::Object || linkShared(code, target, error);
 }

@@ -42,7 +42,8 @@ static bool writeFile(StringRef path, ArrayRef<char> bytes,
   return !code;
 }
 
-bool smelt::linkShared(SmallVectorImpl<char> &code, std::string &error) {
+bool smelt::linkShared(SmallVectorImpl<char> &code, const TargetRecord &target,
+                       std::string &error) {
   SmallString<128> folder;
   if (std::error_code failed =
           sys::fs::createUniqueDirectory("smelt", folder)) {
@@ -56,13 +57,14 @@ bool smelt::linkShared(SmallVectorImpl<char> &code, std::string &error) {
   if (!writeFile(object, code, error))
     return false;
 
+  std::string page = "-zmax-page-size=" + std::to_string(target.pageBytes());
   const char *arguments[] = {"ld.lld",
                              "-shared",
                              "--no-undefined",
                              "-Bsymbolic",
                              "-znow",
                              "-znoexecstack",
-                             "-zmax-page-size=4096",
+                             page.c_str(),
                              "--build-id=none",
                              "--hash-style=gnu",
                              "--threads=1",

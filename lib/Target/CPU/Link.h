@@ -7,6 +7,8 @@
 #ifndef SMELT_LIB_TARGET_CPU_LINK_H
 #define SMELT_LIB_TARGET_CPU_LINK_H
 
+#include "smelt/Target/CPU/Targets.h"
+
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
 #include <string>
@@ -15,7 +17,8 @@ namespace smelt {
 
 /// Replaces `code`, an ELF object without undefined symbols, by a shared object
 /// with the same exports. False, and the linker's words in `error`, otherwise.
-bool linkShared(llvm::SmallVectorImpl<char> &code, std::string &error);
+bool linkShared(llvm::SmallVectorImpl<char> &code, const TargetRecord &target,
+                std::string &error);
 
 /// False, and a message that names them in `error`, if the object `code` has
 /// undefined symbols: nothing is loaded along with an ingot's code.

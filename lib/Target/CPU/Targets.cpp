@@ -33,18 +33,22 @@ using namespace smelt;
 #define SMELT_V3 SMELT_V2 ",avx,avx2,fma,f16c,bmi,bmi2,lzcnt,movbe"
 #define SMELT_V4 SMELT_V3 ",avx512f,avx512bw,avx512cd,avx512dq,avx512vl"
 #define SMELT_LINUX "x86_64-unknown-linux-gnu"
+#define SMELT_ARM "aarch64-unknown-linux-gnu"
 
 // clang-format off
 static constexpr TargetRecord records[] = {
   // [doc:targets]
-  // name          triple       cpu          LLVM features               executed features                  bits regs  n  rows prefetch fma    f16c   bf16   bytes
-  {"avx512-bf16", SMELT_LINUX, "x86-64-v4", "+avx512vnni,+avx512bf16", SMELT_V4 ",avx512vnni,avx512bf16", 512, 32,   32, 6,   2, 2048,  true,  true,  true,  true},
-  {"avx512-vnni", SMELT_LINUX, "x86-64-v4", "+avx512vnni",             SMELT_V4 ",avx512vnni",            512, 32,   32, 6,   2, 2048,  true,  true,  false, true},
-  {"avx512",      SMELT_LINUX, "x86-64-v4", "",                        SMELT_V4,                          512, 32,   32, 6,   2, 2048,  true,  true,  false, false},
-  {"avx-vnni",    SMELT_LINUX, "x86-64-v3", "+avxvnni",                SMELT_V3 ",avxvnni",               256, 16,   32, 6,   2, 2048,  true,  true,  false, true},
-  {"avx2",        SMELT_LINUX, "x86-64-v3", "",                        SMELT_V3,                          256, 16,   32, 6,   1, 2048,  true,  true,  false, false},
+  // name          triple       cpu          LLVM features               executed features                  bits regs  n  rows prefetch fma    f16c   bf16   bytes  signed
+  {"avx512-bf16", SMELT_LINUX, "x86-64-v4", "+avx512vnni,+avx512bf16", SMELT_V4 ",avx512vnni,avx512bf16", 512, 32,   32, 6,   2, 2048,  true,  true,  true,  true,  false},
+  {"avx512-vnni", SMELT_LINUX, "x86-64-v4", "+avx512vnni",             SMELT_V4 ",avx512vnni",            512, 32,   32, 6,   2, 2048,  true,  true,  false, true,  false},
+  {"avx512",      SMELT_LINUX, "x86-64-v4", "",                        SMELT_V4,                          512, 32,   32, 6,   2, 2048,  true,  true,  false, false, false},
+  {"avx-vnni",    SMELT_LINUX, "x86-64-v3", "+avxvnni",                SMELT_V3 ",avxvnni",               256, 16,   32, 6,   2, 2048,  true,  true,  false, true,  false},
+  {"avx2",        SMELT_LINUX, "x86-64-v3", "",                        SMELT_V3,                          256, 16,   32, 6,   1, 2048,  true,  true,  false, false, false},
+  {"neon-i8mm",   SMELT_ARM,   "generic",   "+dotprod,+i8mm",          "neon,dotprod,i8mm",               128, 32,   32, 6,   0, 0,     true,  true,  false, true,  true},
+  {"neon-dotprod", SMELT_ARM,  "generic",   "+dotprod",                "neon,dotprod",                    128, 32,   32, 6,   0, 0,     true,  true,  false, false, true},
   // [/doc:targets]
-  {"generic",     SMELT_LINUX, "x86-64",    "",                        "",                                128, 16,   32, 6,   0, 0,     false, false, false, false},
+  {"generic",     SMELT_LINUX, "x86-64",    "",                        "",                                128, 16,   32, 6,   0, 0,     false, false, false, false, false},
+  {"neon",        SMELT_ARM,   "generic",   "",                        "neon",                            128, 32,   32, 6,   0, 0,     true,  true,  false, false, false},
 };
 // clang-format on
 
@@ -52,6 +56,10 @@ llvm::SmallVector<llvm::StringRef> TargetRecord::runtimeFeatureList() const {
   llvm::SmallVector<llvm::StringRef> features;
   runtimeFeatures.split(features, ',', -1, /*KeepEmpty=*/false);
   return features;
+}
+
+int64_t TargetRecord::pageBytes() const {
+  return architecture() == "aarch64" ? 65536 : 4096;
 }
 
 int64_t TargetRecord::panelDepth(mlir::Type element) const {
@@ -74,45 +82,73 @@ const TargetRecord *smelt::lookupTarget(llvm::StringRef name) {
   return record == std::end(records) ? nullptr : record;
 }
 
-/// The first record all of whose features `has` confirms.
+/// The first record of an architecture all of whose features `has` confirms, or
+/// null.
 static const TargetRecord *
-firstMatch(llvm::function_ref<bool(llvm::StringRef feature)> has) {
-  return llvm::find_if(records, [&](const TargetRecord &record) {
-    return llvm::all_of(record.runtimeFeatureList(), has);
-  });
+firstMatch(llvm::StringRef architecture,
+           llvm::function_ref<bool(llvm::StringRef feature)> has) {
+  const TargetRecord *record =
+      llvm::find_if(records, [&](const TargetRecord &record) {
+        return record.architecture() == architecture &&
+               llvm::all_of(record.runtimeFeatureList(), has);
+      });
+  return record == std::end(records) ? nullptr : record;
+}
+
+void smelt::initializeBackends() {
+  LLVMInitializeX86TargetInfo();
+  LLVMInitializeX86Target();
+  LLVMInitializeX86TargetMC();
+  LLVMInitializeX86AsmPrinter();
+  LLVMInitializeAArch64TargetInfo();
+  LLVMInitializeAArch64Target();
+  LLVMInitializeAArch64TargetMC();
+  LLVMInitializeAArch64AsmPrinter();
+}
+
+/// The record for the processor that this runs on.
+static const TargetRecord *selectHost(std::string &error) {
+  llvm::Triple triple(llvm::sys::getProcessTriple());
+  llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
+  const TargetRecord *record =
+      firstMatch(triple.getArchName(), [&](llvm::StringRef feature) {
+        return features.lookup(feature);
+      });
+  if (!record)
+    error = "no target is for this machine (" + triple.str() +
+            "); name one of " + targetNames();
+  return record;
 }
 
 const TargetRecord *smelt::selectTarget(llvm::StringRef mcpu,
                                         std::string &error) {
   if (const TargetRecord *record = lookupTarget(mcpu))
     return record;
-  if (mcpu == "host") {
-    llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
-    return firstMatch(
-        [&](llvm::StringRef feature) { return features.lookup(feature); });
-  }
+  if (mcpu == "host")
+    return selectHost(error);
 
-  LLVMInitializeX86TargetInfo();
-  LLVMInitializeX86Target();
-  LLVMInitializeX86TargetMC();
-  llvm::Triple triple(SMELT_LINUX);
-  const llvm::Target *target =
-      llvm::TargetRegistry::lookupTarget(triple, error);
-  if (!target)
-    return nullptr;
-  std::unique_ptr<llvm::MCSubtargetInfo> none(
-      target->createMCSubtargetInfo(triple, "", ""));
-  if (!none->isCPUStringValid(mcpu)) {
-    error = "unknown processor '" + mcpu.str() + "'; expected host, " +
-            targetNames() +
-            " or a name that LLVM knows, such as x86-64-v3 or znver4";
-    return nullptr;
+  initializeBackends();
+  for (llvm::StringRef name : {SMELT_LINUX, SMELT_ARM}) {
+    llvm::Triple triple(name);
+    const llvm::Target *target =
+        llvm::TargetRegistry::lookupTarget(triple, error);
+    if (!target)
+      return nullptr;
+    std::unique_ptr<llvm::MCSubtargetInfo> none(
+        target->createMCSubtargetInfo(triple, "", ""));
+    if (!none->isCPUStringValid(mcpu))
+      continue;
+    std::unique_ptr<llvm::MCSubtargetInfo> info(
+        target->createMCSubtargetInfo(triple, mcpu, ""));
+    return firstMatch(triple.getArchName(), [&](llvm::StringRef feature) {
+      return info->checkFeatures("+" + feature.str());
+    });
   }
-  std::unique_ptr<llvm::MCSubtargetInfo> info(
-      target->createMCSubtargetInfo(triple, mcpu, ""));
-  return firstMatch([&](llvm::StringRef feature) {
-    return info->checkFeatures("+" + feature.str());
-  });
+  error = "unknown processor '" + mcpu.str() + "'; expected host, " +
+          targetNames() +
+          " or a name that LLVM knows, such as x86-64-v3, znver4 or "
+          "neoverse-n1";
+  return nullptr;
 }
 
 /// The attribute `llm.target` of the module that `op` is or stands in, or null.

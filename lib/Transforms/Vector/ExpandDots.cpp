@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "smelt/Dialect/Kernel/IR/Kernel.h"
+#include "smelt/Target/CPU/Targets.h"
 #include "smelt/Transforms/Vector/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -64,8 +65,8 @@ struct ExpandDotBytes : OpRewritePattern<kernel::DotBytesOp> {
     LaneBuilder l{rewriter, op.getLoc(), op.getAcc().getType()};
     Value u = l.lanes(op.getU()), s = l.lanes(op.getS()), sum = op.getAcc();
     for (int64_t i = 0; i < 4; ++i)
-      sum = l.sum(
-          sum, l.product(l.element(u, i, 8, false), l.element(s, i, 8, true)));
+      sum = l.sum(sum, l.product(l.element(u, i, 8, op.getIsSigned()),
+                                 l.element(s, i, 8, true)));
     rewriter.replaceOp(op, sum);
     return success();
   }
@@ -118,11 +119,47 @@ struct ExpandMultiplyAdd : OpRewritePattern<kernel::MultiplyAddOp> {
   }
 };
 
+/// Whether `target` has the instruction that an op stands for.
+bool isInstruction(kernel::DotBytesOp op, const TargetRecord &target) {
+  return op.getIsSigned() ? target.hasSignedDot : target.hasByteDot;
+}
+bool isInstruction(kernel::ApplySignOp, const TargetRecord &target) {
+  return target.hasByteSign();
+}
+bool isInstruction(kernel::MultiplyAddOp op, const TargetRecord &target) {
+  return op.getX().getType().getElementType().isInteger(8)
+             ? target.hasByteMultiplyAdd()
+             : target.hasWordMultiplyAdd();
+}
+
+template <typename Op, typename Pattern> struct UnlessInstruction : Pattern {
+  UnlessInstruction(MLIRContext *context, const TargetRecord *target)
+      : Pattern(context), target(target) {}
+  LogicalResult matchAndRewrite(Op op,
+                                PatternRewriter &rewriter) const override {
+    if (target && isInstruction(op, *target))
+      return rewriter.notifyMatchFailure(op, "expects an op that the target "
+                                             "has no instruction for");
+    return Pattern::matchAndRewrite(op, rewriter);
+  }
+  const TargetRecord *target;
+};
+
 struct ExpandDots : smelt::impl::ExpandDotsBase<ExpandDots> {
+  using ExpandDotsBase::ExpandDotsBase;
+
   void runOnOperation() override {
+    const TargetRecord *target = nullptr;
+    if (missing) {
+      target = getTarget(getOperation());
+      if (!target)
+        return signalPassFailure();
+    }
     RewritePatternSet patterns(&getContext());
-    patterns.add<ExpandDotBytes, ExpandApplySign, ExpandMultiplyAdd>(
-        &getContext());
+    patterns.add<UnlessInstruction<kernel::DotBytesOp, ExpandDotBytes>,
+                 UnlessInstruction<kernel::ApplySignOp, ExpandApplySign>,
+                 UnlessInstruction<kernel::MultiplyAddOp, ExpandMultiplyAdd>>(
+        &getContext(), target);
     walkAndApplyPatterns(getOperation(), std::move(patterns));
   }
 };

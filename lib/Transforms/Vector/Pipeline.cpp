@@ -14,6 +14,7 @@ using namespace smelt;
 
 void smelt::buildVectorPipeline(OpPassManager &pm) {
   pm.addPass(createVectorizeRows());
+  pm.addPass(createExpandDots({/*missing=*/true}));
   pm.addPass(createExpandMath());
   pm.addPass(createExpandConversions());
 

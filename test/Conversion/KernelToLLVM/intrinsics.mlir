@@ -1,4 +1,4 @@
-// RUN: smelt-opt %s --convert-kernel-to-llvm | FileCheck %s
+// RUN: smelt-opt %s --split-input-file --convert-kernel-to-llvm | FileCheck %s
 
 // CHECK-LABEL: func.func @dots
 func.func @dots(%a4: vector<4xi32>, %b16: vector<16xi8>, %a8: vector<8xi32>, %b32: vector<32xi8>, %a16: vector<16xi32>, %b64: vector<64xi8>) {
@@ -40,4 +40,16 @@ func.func @signs(%b16: vector<16xi8>, %b32: vector<32xi8>) {
   // CHECK: llvm.call_intrinsic "llvm.x86.avx2.psign.b"
   %1 = kernel.apply_sign %b32, %b32 : vector<32xi8>
   return
+}
+// -----
+
+module attributes {llm.target = "neon-i8mm"} {
+// CHECK-LABEL: func.func @neon
+func.func @neon(%a: vector<4xi32>, %b: vector<16xi8>) {
+  // CHECK: llvm.call_intrinsic "llvm.aarch64.neon.usdot.v4i32.v16i8"
+  %0 = kernel.dot_bytes %a, %b, %b : vector<4xi32>, vector<16xi8>
+  // CHECK: llvm.call_intrinsic "llvm.aarch64.neon.sdot.v4i32.v16i8"
+  %1 = kernel.dot_bytes signed %a, %b, %b : vector<4xi32>, vector<16xi8>
+  return
+}
 }

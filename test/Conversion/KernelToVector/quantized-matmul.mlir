@@ -90,3 +90,43 @@ func.func @words(%q: memref<1x96xi8>, %s: memref<1x2xf32>, %t: memref<1x3xi32>, 
   return
 }
 }
+
+// -----
+
+module attributes {llm.target = "neon-dotprod"} {
+// Signed products: weights less 128 have no zero point left.
+// CHECK-LABEL: func.func @signed_bytes
+// CHECK-NOT: arith.muli %{{.+}} : i32
+// CHECK: arith.xori %{{.+}} : vector<16xi8>
+// CHECK: kernel.dot_bytes signed %{{.+}} : vector<4xi32>, vector<16xi8>
+func.func @signed_bytes(%q: memref<1x96xi8>, %s: memref<1x2xf32>, %t: memref<1x3xi32>, %w: memref<1x1664xi8>, %y: memref<1x16xf32>) {
+  kernel.matmul ins(%q, %w : memref<1x96xi8>, memref<1x1664xi8>) rows(%s, %t : memref<1x2xf32>, memref<1x3xi32>)
+      outs(%y : memref<1x16xf32>) {activation = #llm.activation<int8_token>, format = #llm.format<int8_channel>}
+  return
+}
+
+// Halves of bytes are as good signed as unsigned.
+// CHECK-LABEL: func.func @signed_nibbles
+// CHECK: arith.muli %{{.+}}, %c-8_i32 : i32
+// CHECK-NOT: arith.xori
+// CHECK: kernel.dot_bytes signed %{{.+}} : vector<4xi32>, vector<16xi8>
+func.func @signed_nibbles(%q: memref<1x96xi8>, %s: memref<1x3xf32>, %t: memref<1x3xi32>, %w: memref<1x1216xi8>, %y: memref<1x16xf32>) {
+  kernel.matmul ins(%q, %w : memref<1x96xi8>, memref<1x1216xi8>) rows(%s, %t : memref<1x3xf32>, memref<1x3xi32>)
+      outs(%y : memref<1x16xf32>) {activation = #llm.activation<int8_g32>, format = #llm.format<int4_g32>}
+  return
+}
+}
+
+// -----
+
+module attributes {llm.target = "neon-i8mm"} {
+// CHECK-LABEL: func.func @unsigned_bytes
+// CHECK: arith.muli %{{.+}}, %c-128_i32 : i32
+// CHECK-NOT: arith.xori
+// CHECK: kernel.dot_bytes %{{.+}} : vector<4xi32>, vector<16xi8>
+func.func @unsigned_bytes(%q: memref<1x96xi8>, %s: memref<1x2xf32>, %t: memref<1x3xi32>, %w: memref<1x1664xi8>, %y: memref<1x16xf32>) {
+  kernel.matmul ins(%q, %w : memref<1x96xi8>, memref<1x1664xi8>) rows(%s, %t : memref<1x2xf32>, memref<1x3xi32>)
+      outs(%y : memref<1x16xf32>) {activation = #llm.activation<int8_token>, format = #llm.format<int8_channel>}
+  return
+}
+}

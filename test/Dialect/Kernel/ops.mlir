@@ -111,6 +111,8 @@ func.func @weights(%q: memref<?x96xi8>, %s: memref<?x3xf32>, %t: memref<?x3xi32>
 func.func @vectors(%acc: vector<8xi32>, %u: vector<32xi8>, %x: vector<16xi16>) {
   // CHECK: kernel.dot_bytes %{{.+}}, %{{.+}}, %{{.+}} : vector<8xi32>, vector<32xi8>
   %0 = kernel.dot_bytes %acc, %u, %u : vector<8xi32>, vector<32xi8>
+  // CHECK: kernel.dot_bytes signed %{{.+}}, %{{.+}}, %{{.+}} : vector<8xi32>, vector<32xi8>
+  %signed = kernel.dot_bytes signed %acc, %u, %u : vector<8xi32>, vector<32xi8>
   // CHECK: kernel.multiply_add %{{.+}}, %{{.+}} : vector<32xi8> -> vector<16xi16>
   %1 = kernel.multiply_add %u, %u : vector<32xi8> -> vector<16xi16>
   // CHECK: kernel.multiply_add %{{.+}}, %{{.+}} : vector<16xi16> -> vector<8xi32>

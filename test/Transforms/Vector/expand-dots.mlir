@@ -41,3 +41,12 @@ func.func @signs(%x: vector<32xi8>) -> vector<32xi8> {
   %0 = kernel.apply_sign %x, %x : vector<32xi8>
   return %0 : vector<32xi8>
 }
+
+// Both signed: shifts that keep the sign.
+// CHECK-LABEL: func.func @signed
+// CHECK-NOT: arith.shrui
+// CHECK-COUNT-4: arith.muli %{{.+}} : vector<4xi32>
+func.func @signed(%acc: vector<4xi32>, %s: vector<16xi8>) -> vector<4xi32> {
+  %0 = kernel.dot_bytes signed %acc, %s, %s : vector<4xi32>, vector<16xi8>
+  return %0 : vector<4xi32>
+}

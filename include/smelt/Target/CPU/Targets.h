@@ -10,8 +10,8 @@
 // widths, tiles or instructions. This library depends on no pass, so that every
 // phase may ask it.
 //
-// The records stand best first. A processor is served by the first one whose
-// features it has; the last, `generic`, always matches.
+// The records stand best first. A processor is served by the first one of its
+// architecture whose features it has; the last of each always matches.
 //
 //===----------------------------------------------------------------------===//
 #ifndef SMELT_TARGET_CPU_TARGETS_H
@@ -49,18 +49,28 @@ struct TargetRecord {
   bool hasFMA;           // fused multiply-add instructions
   bool hasF16C;          // conversions between f16 and f32
   bool hasBF16Dot;       // f32 += bf16 * bf16 + bf16 * bf16
-  bool hasByteDot;       // i32 += four products of bytes (vpdpbusd)
+  bool hasByteDot;       // i32 += four products of bytes (vpdpbusd, usdot)
+  bool hasSignedDot;     // likewise, of signed bytes alone (sdot)
   // [/doc:target-record]
 
+  /// What the triple begins with: x86_64 or aarch64.
+  llvm::StringRef architecture() const { return triple.split('-').first; }
+  /// The largest page that kernels for the architecture use, in bytes.
+  int64_t pageBytes() const;
   /// Elements of 32 bits in a vector register.
   int64_t lanes() const { return vectorBits / 32; }
   /// Whether instructions round f32 to integral f32.
-  bool hasRounding() const { return runtimeFeatures.contains("sse4.1"); }
+  bool hasRounding() const {
+    return runtimeFeatures.contains("sse4.1") ||
+           runtimeFeatures.contains("neon");
+  }
   /// Whether i16 = two products of bytes is an instruction (pmaddubsw).
   bool hasByteMultiplyAdd() const { return runtimeFeatures.contains("ssse3"); }
   /// Whether bytes times the signs of others are an instruction (psignb), which
   /// vectors of 512 bits don't have.
   bool hasByteSign() const { return hasByteMultiplyAdd() && vectorBits <= 256; }
+  /// Whether i32 = two products of i16 is an instruction (pmaddwd).
+  bool hasWordMultiplyAdd() const { return architecture() == "x86_64"; }
   /// k of the layout panel for weights stored as `element`: 2 for bf16, whose
   /// dot products take pairs, otherwise 1. The same for all targets.
   int64_t panelDepth(mlir::Type element) const;
@@ -75,6 +85,9 @@ std::string targetNames();
 
 /// The record called `name`, or null.
 const TargetRecord *lookupTarget(llvm::StringRef name);
+
+/// Makes LLVM's backends for all architectures of the table known.
+void initializeBackends();
 
 /// The record that `mcpu` asks for: `host`, the name of a record, or the name
 /// of any processor LLVM knows. Null with a message in `error` for others.

@@ -172,7 +172,8 @@ def ExpandDots : Pass<"smelt-expand-dots"> {
   let description = [{
     `kernel.dot_bytes`, `kernel.apply_sign` and `kernel.multiply_add` stand for instructions; they
     become shifts, products and sums with the same results, so that code made for
-    one processor runs on any.
+    one processor runs on any. With `missing`, those stay that the module's target
+    has an instruction for.
 
     ```mlir
     func.func @f(%x: vector<8xi16>, %y: vector<8xi16>) -> vector<4xi32> {
@@ -189,6 +190,8 @@ def ExpandDots : Pass<"smelt-expand-dots"> {
   }];
   let dependentDialects = ["mlir::arith::ArithDialect",
                            "mlir::vector::VectorDialect"];
+  let options = [Option<"missing", "missing", "bool", "false",
+                        "expand only what the target has no instruction for">];
 }
 
 def LowerMasks : Pass<"smelt-lower-masks"> {

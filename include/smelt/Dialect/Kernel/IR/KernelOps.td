@@ -143,19 +143,21 @@ def Kernel_DotBytesOp : Kernel_VectorOp<"dot_bytes",
   let summary = "sums of four products of bytes";
   let description = [{
     `result[i] = acc[i] + sum_{j < 4} u[4 i + j] * s[4 i + j]`, `u` unsigned and
-    `s` signed, modulo 2^32: vpdpbusd.
+    `s` signed, modulo 2^32: vpdpbusd, usdot. With `signed`, `u` is signed, too:
+    sdot.
 
     ```mlir
     %r = kernel.dot_bytes %acc, %u, %s : vector<16xi32>, vector<64xi8>
+    %q = kernel.dot_bytes signed %acc, %u, %s : vector<4xi32>, vector<16xi8>
     ```
 
     Constraints:
     - (C1) `u` and `s` have four elements for each of `acc`.
   }];
   let arguments = (ins VectorOfRankAndType<[1], [I32]>:$acc, VectorOfRankAndType<[1], [I8]>:$u,
-                       VectorOfRankAndType<[1], [I8]>:$s);
+                       VectorOfRankAndType<[1], [I8]>:$s, UnitAttr:$isSigned);
   let results = (outs VectorOfRankAndType<[1], [I32]>:$result);
-  let assemblyFormat = "$acc `,` $u `,` $s attr-dict `:` type($acc) `,` type($u)";
+  let assemblyFormat = "(`signed` $isSigned^)? $acc `,` $u `,` $s attr-dict `:` type($acc) `,` type($u)";
   let hasVerifier = 1;
 }
 
