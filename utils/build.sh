@@ -9,16 +9,17 @@
 
 say() { printf '\n== %s\n' "$*"; }
 
-# Installs the packages of utils/packages.txt that are missing, as root or
-# through sudo; says which, and does nothing where all are there.
+# install_packages [LIST]: installs the packages of a list (utils/packages.txt)
+# that are missing, as root or through sudo; says which, and does nothing where
+# all are there.
 install_packages() {
-  local package missing=() sudo=()
+  local list=${1:-utils/packages.txt} package missing=() sudo=()
   while read -r package; do
     [[ $(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) == installed ]] ||
       missing+=("$package")
-  done < <(sed -e 's/#.*//' -e '/^[[:space:]]*$/d' utils/packages.txt)
+  done < <(sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$list")
   if ((${#missing[@]} == 0)); then
-    say "All packages are installed"
+    say "All packages of $list are installed"
     return
   fi
   if ((EUID != 0)); then

@@ -10,6 +10,9 @@
 //
 //     DIR or FILE.mlir -> stages -> mlir | llvm, asm, obj, shared | ingot
 //
+// For several targets, the stages up to layout are run once, since weights lie
+// alike for all; from there on each target has a module of its own.
+//
 //===----------------------------------------------------------------------===//
 #include "smelt/Pipeline/Compile.h"
 
@@ -98,11 +101,15 @@ private:
   bool addQuantization();
   bool addProfile();
   bool checkOutput();
-  bool chooseTarget();
+  bool chooseTargets();
   bool chooseLastStage();
-  bool runPasses();
-  bool dump(const Stage &stage, size_t number);
+  void splitVersions();
+  bool runPasses(ModuleOp module, const Stage &to);
+  bool runAllPasses();
+  bool dump(ModuleOp module, const Stage &stage, size_t number);
+  bool sharesWeights(ModuleOp other);
   bool write();
+  bool writeIngot();
   bool writeText(llvm::StringRef text);
   std::string outputPath() const;
   bool isCheckpoint() const {
@@ -113,7 +120,9 @@ private:
   Progress progress;
   MLIRContext context;
   OwningOpRef<ModuleOp> module;
-  const TargetRecord *target = nullptr;
+  llvm::SmallVector<const TargetRecord *> targets; // best first
+  /// Modules of the targets but the first, which has `module`.
+  std::vector<OwningOpRef<ModuleOp>> further;
   const Stage *last = nullptr;
 };
 } // namespace
@@ -221,24 +230,39 @@ bool Compilation::checkOutput() {
   return checkOutputPath(outputPath(), error) || report(error);
 }
 
+static void setTarget(ModuleOp module, const TargetRecord &target) {
+  module->setAttr("llm.target",
+                  StringAttr::get(module.getContext(), target.name));
+}
+
 /// The target of a module at a later stage is settled; otherwise --mcpu's.
-bool Compilation::chooseTarget() {
+bool Compilation::chooseTargets() {
   std::string error;
-  const TargetRecord *wanted =
-      selectTarget(options.mcpu.empty() ? "host" : options.mcpu, error);
-  if (!wanted)
+  targets = selectTargets(
+      options.mcpu.empty() ? std::vector<std::string>{"host"} : options.mcpu,
+      error);
+  if (targets.empty())
     return report(error);
-  if (auto name = (*module)->getAttrOfType<StringAttr>("llm.target")) {
-    target = getTarget(*module);
-    if (!target)
-      return false;
-    if (!options.mcpu.empty() && target != wanted)
-      return report("the module is for target '" + target->name +
-                    "', --mcpu asks for '" + wanted->name + "'");
+  bool isIngot = options.emit == "ingot" && options.lastStage.empty();
+  if (targets.size() > 1 && !isIngot)
+    return report("--mcpu asks for " + llvm::Twine(targets.size()) +
+                  " targets; expected one for anything but an ingot");
+  if (options.profile &&
+      (targets.size() > 1 || targets.front()->architecture() != "x86_64"))
+    return report("--profile expects one target of x86_64, whose clock it "
+                  "reads");
+  if (!(*module)->hasAttr("llm.target")) {
+    setTarget(*module, *targets.front());
     return true;
   }
-  target = wanted;
-  (*module)->setAttr("llm.target", StringAttr::get(&context, target->name));
+  const TargetRecord *settled = getTarget(*module);
+  if (!settled)
+    return false;
+  for (const TargetRecord *wanted : targets)
+    if (!options.mcpu.empty() && wanted != settled)
+      return report("the module is for target '" + settled->name +
+                    "', --mcpu asks for '" + wanted->name + "'");
+  targets = {settled};
   return true;
 }
 
@@ -257,30 +281,32 @@ bool Compilation::chooseLastStage() {
   return true;
 }
 
-/// Writes DIR/NUMBER-STAGE.mlir.
-bool Compilation::dump(const Stage &stage, size_t number) {
+/// Writes DIR/NUMBER-STAGE.mlir, and where modules of several targets are at
+/// that stage, DIR/NUMBER-STAGE.TARGET.mlir.
+bool Compilation::dump(ModuleOp module, const Stage &stage, size_t number) {
+  std::string name = (llvm::Twine(number) + "-" + stage.name).str();
+  if (!further.empty())
+    name += "." + module->getAttrOfType<StringAttr>("llm.target").str();
   llvm::SmallString<256> path(options.dumpFolder);
-  llvm::sys::path::append(path,
-                          llvm::Twine(number) + "-" + stage.name + ".mlir");
+  llvm::sys::path::append(path, name + ".mlir");
   std::string error;
   if (std::error_code code =
           llvm::sys::fs::create_directories(options.dumpFolder))
     return report("cannot make " + options.dumpFolder + ": " + code.message());
   return writeTo(path,
-                 [&](llvm::raw_ostream &stream) { (*module)->print(stream); });
+                 [&](llvm::raw_ostream &stream) { module->print(stream); });
 }
 
-bool Compilation::runPasses() {
-  size_t number = getStage(*module) - stages().begin();
-  if (!options.dumpFolder.empty() && !dump(stages()[number], number))
-    return false;
+/// Takes a module to a stage that it may have reached already.
+bool Compilation::runPasses(ModuleOp module, const Stage &to) {
+  size_t number = getStage(module) - stages().begin();
   auto printStatistics = [&](const Stage &stage, llvm::StringRef when) {
     if (!options.printStatistics || stage.name != "graph")
       return;
     llvm::errs() << when << " stage graph: ";
     PassManager pm(module->getContext());
     pm.addPass(createPrintGraphStats());
-    (void)pm.run(*module); // reads only
+    (void)pm.run(module); // reads only
   };
   auto before = [&](const Stage &stage) {
     printStatistics(stage, "before");
@@ -288,9 +314,48 @@ bool Compilation::runPasses() {
   };
   auto after = [&](const Stage &stage) {
     printStatistics(stage, "after");
-    return success(options.dumpFolder.empty() || dump(stage, ++number));
+    return success(options.dumpFolder.empty() || dump(module, stage, ++number));
   };
-  return succeeded(runStages(*module, *last, {before, after}));
+  return succeeded(runStages(module, to, {before, after}));
+}
+
+/// Takes a copy of the module for each target but the first.
+void Compilation::splitVersions() {
+  for (const TargetRecord *target : llvm::drop_begin(targets)) {
+    further.emplace_back(module->clone());
+    setTarget(*further.back(), *target);
+  }
+}
+
+bool Compilation::runAllPasses() {
+  const Stage *reached = getStage(*module);
+  if (!options.dumpFolder.empty() &&
+      !dump(*module, *reached, reached - stages().begin()))
+    return false;
+  const Stage *shared = targets.size() > 1 ? lookupStage("layout") : last;
+  if (!runPasses(*module, *shared))
+    return false;
+  splitVersions();
+  if (!runPasses(*module, *last))
+    return false;
+  for (OwningOpRef<ModuleOp> &version : further)
+    if (!runPasses(*version, *last) || !sharesWeights(*version))
+      return false;
+  return true;
+}
+
+/// Whether the code of another version finds the weights where the first does.
+bool Compilation::sharesWeights(ModuleOp other) {
+  auto describe = [](ModuleOp module) {
+    llvm::SmallVector<DictionaryAttr> params;
+    for (auto param : module.getOps<llm::ParamOp>())
+      params.push_back(param->getAttrDictionary());
+    return params;
+  };
+  return describe(*module) == describe(other) ||
+         report("the targets '" + targets.front()->name + "' and '" +
+                getTarget(other)->name +
+                "' want other layouts of the weights; make an ingot for each");
 }
 
 std::string Compilation::outputPath() const {
@@ -314,6 +379,8 @@ bool Compilation::write() {
     (*module)->print(stream);
     return writeText(text);
   }
+  if (options.emit == "ingot")
+    return writeIngot();
   auto kind = llvm::StringSwitch<CodeKind>(options.emit)
                   .Case("llvm", CodeKind::LLVM)
                   .Case("asm", CodeKind::Assembly)
@@ -322,11 +389,24 @@ bool Compilation::write() {
   std::string error;
   llvm::SmallVector<char, 0> code;
   progress.begin("code");
-  if (!emitCode(*module, *target, kind, code, error))
+  if (!emitCode(*module, *targets.front(), kind, code, error))
     return report(error);
-  if (options.emit != "ingot")
-    return writeText({code.data(), code.size()});
+  return writeText({code.data(), code.size()});
+}
 
+bool Compilation::writeIngot() {
+  std::string error;
+  std::vector<llvm::SmallVector<char, 0>> codes(targets.size());
+  llvm::SmallVector<IngotCode> versions;
+  for (auto [i, target] : llvm::enumerate(targets)) {
+    progress.begin("code");
+    ModuleOp version = i == 0 ? *module : *further[i - 1];
+    if (!emitCode(version, *target, CodeKind::Shared, codes[i], error))
+      return report(error);
+    versions.push_back({target,
+                        {codes[i].data(), codes[i].size()},
+                        version->getAttrOfType<DictionaryAttr>("llm.memory")});
+  }
   progress.begin("weights");
   auto draw = [&](int64_t done, int64_t total) { progress.bar(done, total); };
   IngotOptions ingot;
@@ -334,15 +414,14 @@ bool Compilation::write() {
   ingot.context = options.context;
   ingot.threads = options.threads;
   ingot.progress = draw;
-  return writeIngot(*module, *target, {code.data(), code.size()}, outputPath(),
-                    ingot, error) ||
+  return smelt::writeIngot(*module, versions, outputPath(), ingot, error) ||
          report(error);
 }
 
 bool Compilation::run() {
   bool isDone = load() && nameModel() && addQuantization() && addProfile() &&
-                checkOutput() && chooseTarget() && chooseLastStage() &&
-                runPasses() && write();
+                checkOutput() && chooseTargets() && chooseLastStage() &&
+                runAllPasses() && write();
   progress.end();
   return isDone;
 }

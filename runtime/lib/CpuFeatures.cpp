@@ -192,22 +192,3 @@ std::string smelt::cpuName() { return "unknown"; }
 const char *smelt::hostArchitecture() { return "unknown"; }
 
 #endif
-
-bool smelt::checkFeatures(const std::vector<std::string> &features,
-                          std::string &error) {
-  std::string missing, unknown;
-  for (const std::string &feature : features) {
-    FeatureSupport support = cpuSupports(feature);
-    if (support == FeatureSupport::Missing)
-      missing += (missing.empty() ? "" : ", ") + feature;
-    else if (support == FeatureSupport::Unknown)
-      unknown += (unknown.empty() ? "" : ", ") + feature;
-  }
-  if (!missing.empty())
-    error = "this processor (" + cpuName() + ") lacks " + missing +
-            ", which the model's code needs; compile it for this processor";
-  else if (!unknown.empty())
-    error = "the model's code needs " + unknown +
-            ", which this runtime cannot detect; use a newer runtime";
-  return missing.empty() && unknown.empty();
-}

@@ -13,7 +13,6 @@
 #define SMELT_RUNTIME_CPUFEATURES_H
 
 #include <string>
-#include <vector>
 
 namespace smelt {
 
@@ -22,10 +21,6 @@ enum class FeatureSupport { Present, Missing, Unknown };
 /// Whether `feature` ("avx2", "avx512vnni", ...) can be executed. `Unknown`
 /// where this runtime has no way to tell.
 FeatureSupport cpuSupports(const std::string &feature);
-
-/// Refuses code whose `features` this processor lacks, naming every one.
-bool checkFeatures(const std::vector<std::string> &features,
-                   std::string &error);
 
 /// The processor's name as it gives it, or "unknown".
 std::string cpuName();

@@ -27,6 +27,7 @@ static constexpr int64_t maxCount = int64_t(1) << 20;     // array elements
 static constexpr int64_t maxDimension = int64_t(1) << 28; // width of a row
 static constexpr int64_t maxBytes = int64_t(1) << 50;
 static constexpr size_t maxSections = 64;
+static constexpr size_t maxVersions = 32;
 static constexpr size_t maxString = 4096;
 
 namespace {
@@ -225,6 +226,24 @@ static void readParam(const Reader &reader, Manifest &manifest) {
   manifest.params.push_back(std::move(param));
 }
 
+static void readVersion(const Reader &reader, const Reader &arena,
+                        Manifest &manifest) {
+  CodeVersion version;
+  version.triple = reader.text("triple");
+  version.cpu = reader.text("cpu", "");
+  version.isa = reader.text("isa");
+  version.features = reader.texts("features");
+  version.arena.bytes = arena.integer("bytes", 0, maxBytes, 0);
+  version.arena.perToken = arena.integer("per_token", 0, maxBytes, 0);
+  version.arena.perThread = arena.integer("per_thread", 0, maxBytes, 0);
+  version.arena.perTokenThread =
+      arena.integer("per_token_thread", 0, maxBytes, 0);
+  for (const CodeVersion &other : manifest.versions)
+    if (other.isa == version.isa)
+      reader.fail("isa", "repeats '" + version.isa + "'");
+  manifest.versions.push_back(std::move(version));
+}
+
 static void readSection(const Reader &reader, Manifest &manifest) {
   SectionInfo section;
   section.name = reader.text("name");
@@ -298,6 +317,10 @@ static void checkWhole(const Reader &reader, const Manifest &manifest) {
       reader.fail("inputs", "has '" + input +
                                 "', which this runtime does not know; use a "
                                 "newer runtime");
+  for (const CodeVersion &version : manifest.versions)
+    if (!manifest.findSection("code/" + version.isa))
+      reader.fail("sections", "has no section 'code/" + version.isa +
+                                  "' for a version of that name");
   if (manifest.takesInput("types") && manifest.tokenTypes == 0)
     reader.fail("model.token_types", "is missing, and 'inputs' has 'types'");
   if (manifest.takesInput("profile") && manifest.ops.empty())
@@ -337,23 +360,16 @@ bool Manifest::parse(const char *text, size_t size, Manifest &manifest,
   manifest.producer = reader.text("producer", "");
   readModel(reader.member("model"), manifest);
 
-  Reader target = reader.member("target");
-  manifest.triple = target.text("triple");
-  manifest.cpu = target.text("cpu", "");
-  manifest.isa = target.text("isa");
-  manifest.features = target.texts("features");
+  Reader memory = reader.member("memory");
+  readVersion(reader.member("target"), memory.member("arena"), manifest);
+  reader.forEach("versions", maxVersions, [&](const Reader &item) {
+    readVersion(item, item.member("arena"), manifest);
+  });
 
   manifest.inputs = reader.texts("inputs");
   reader.forEach("outputs", SMELT_MAX_OUTPUTS,
                  [&](const Reader &item) { readOutput(item, manifest); });
 
-  Reader memory = reader.member("memory");
-  Reader arena = memory.member("arena");
-  manifest.arena.bytes = arena.integer("bytes", 0, maxBytes, 0);
-  manifest.arena.perToken = arena.integer("per_token", 0, maxBytes, 0);
-  manifest.arena.perThread = arena.integer("per_thread", 0, maxBytes, 0);
-  manifest.arena.perTokenThread =
-      arena.integer("per_token_thread", 0, maxBytes, 0);
   manifest.kvBlockBytes =
       memory.optionalMember("kv").integer("block_bytes", 0, maxBytes, 0);
   manifest.maxStepTokens = memory.integer("max_step_tokens", 1, maxCount);

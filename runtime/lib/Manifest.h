@@ -64,6 +64,15 @@ struct OpInfo {
   bool isBarrier() const { return kind == "barrier"; }
 };
 
+/// The code of a step for one target. Its section is "code/<isa>".
+struct CodeVersion {
+  std::string triple;
+  std::string cpu;
+  std::string isa; // the target's name
+  std::vector<std::string> features;
+  LinearBytes arena; // what its steps take
+};
+
 /// An output of a step: a matrix of f32.
 struct OutputInfo {
   std::string name;
@@ -115,15 +124,11 @@ struct Manifest {
   int64_t tokenTypes = 0; // token type ids are below this; 0: none
   std::string dtype;
 
-  std::string triple;
-  std::string cpu;
-  std::string isa;
-  std::vector<std::string> features;
+  std::vector<CodeVersion> versions; // at least one, best first
 
   std::vector<std::string> inputs;
   std::vector<OutputInfo> outputs;
 
-  LinearBytes arena;
   int64_t kvBlockBytes = 0; // all layers, SMELT_KV_BLOCK_TOKENS positions
   int64_t maxStepTokens = 0;
 

@@ -11,7 +11,6 @@
 //===----------------------------------------------------------------------===//
 #include "Model.h"
 
-#include "CpuFeatures.h"
 #include "smelt/Tokenizer.h"
 
 using namespace smelt;
@@ -20,28 +19,21 @@ Model::Model() = default;
 Model::~Model() = default;
 
 std::shared_ptr<const Model> Model::open(const std::string &path,
-                                         std::string &error) {
+                                         std::string &error,
+                                         const std::string &target) {
   std::shared_ptr<Model> model(new Model);
   model->file = Ingot::open(path, error);
   if (!model->file)
     return nullptr;
-  const Manifest &manifest = model->manifest();
   auto refuse = [&](const std::string &why) {
     error = "cannot run '" + path + "': " + why;
     return nullptr;
   };
-  std::string architecture =
-      manifest.triple.substr(0, manifest.triple.find('-'));
-  if (architecture != hostArchitecture())
-    return refuse("its code is for " + architecture + ", this processor is " +
-                  hostArchitecture());
   std::string why;
-  if (!checkFeatures(manifest.features, why))
+  model->chosen = chooseVersion(model->manifest(), target, why);
+  if (!model->chosen)
     return refuse(why);
-  std::string section = "code/" + manifest.isa;
-  std::string_view image = model->file->section(section);
-  if (!image.data())
-    return refuse("it has no section '" + section + "'");
+  std::string_view image = model->file->section("code/" + model->chosen->isa);
   if (!model->code.load(image, why))
     return refuse(why);
   std::string_view json = model->file->section("tokenizer.json");

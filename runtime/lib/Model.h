@@ -14,6 +14,7 @@
 
 #include "CodeObject.h"
 #include "Ingot.h"
+#include "Versions.h"
 
 #include <memory>
 #include <string>
@@ -24,12 +25,17 @@ class Tokenizer;
 
 class Model {
 public:
+  /// Opens an ingot with the version of its code that is called `target`, or
+  /// as chooseVersion() chooses.
   static std::shared_ptr<const Model> open(const std::string &path,
-                                           std::string &error);
+                                           std::string &error,
+                                           const std::string &target = "");
   ~Model();
 
   const Ingot &ingot() const { return *file; }
   const Manifest &manifest() const { return file->manifest(); }
+  /// The code that runs.
+  const CodeVersion &version() const { return *chosen; }
   /// The weights section, aligned to SMELT_BUFFER_ALIGNMENT; null without one.
   const uint8_t *weights() const;
   SmeltStepFunction entry() const { return code.entry(); }
@@ -41,6 +47,7 @@ private:
   Model();
 
   std::unique_ptr<Ingot> file;
+  const CodeVersion *chosen = nullptr; // of the manifest
   CodeObject code;
   std::unique_ptr<Tokenizer> text;
 };

@@ -41,11 +41,12 @@ bool Session::resolve(const Manifest &manifest, SessionOptions &options,
   return false;
 }
 
-bool Session::plan(const Manifest &manifest, const SessionOptions &options,
-                   MemoryPlan &plan, std::string &error) {
+bool Session::plan(const Manifest &manifest, const CodeVersion &version,
+                   const SessionOptions &options, MemoryPlan &plan,
+                   std::string &error) {
   const int64_t tokens = manifest.maxStepTokens;
   std::optional<int64_t> arena =
-      manifest.arena.evaluate(tokens, options.threads);
+      version.arena.evaluate(tokens, options.threads);
   __int128 blocks = (options.context + SMELT_KV_BLOCK_TOKENS - 1) /
                     SMELT_KV_BLOCK_TOKENS * __int128(options.slots);
   __int128 kv = blocks * manifest.kvBlockBytes;
@@ -84,7 +85,7 @@ std::unique_ptr<Session> Session::create(std::shared_ptr<const Model> model,
 bool Session::allocate(std::string &error) {
   SessionOptions options{threads(), contextLimit, slotCount};
   MemoryPlan bytes;
-  if (!plan(manifest(), options, bytes, error) ||
+  if (!plan(manifest(), model().version(), options, bytes, error) ||
       !arena.allocate(bytes.arena, "arena", error))
     return false;
   if (isDecoder &&

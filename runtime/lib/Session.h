@@ -73,9 +73,10 @@ public:
   /// Fills in defaults and checks limits of `options` for a model.
   static bool resolve(const Manifest &manifest, SessionOptions &options,
                       std::string &error);
-  /// What a session with resolved options takes.
-  static bool plan(const Manifest &manifest, const SessionOptions &options,
-                   MemoryPlan &plan, std::string &error);
+  /// What a session with resolved options takes, running `version` of the code.
+  static bool plan(const Manifest &manifest, const CodeVersion &version,
+                   const SessionOptions &options, MemoryPlan &plan,
+                   std::string &error);
 
   const Model &model() const { return *shared; }
   const Manifest &manifest() const { return shared->manifest(); }

@@ -5,6 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Ingot.h"
+#include "CpuFeatures.h"
+#include "Model.h"
 
 #include "ToyModel.h"
 
@@ -43,7 +45,7 @@ TEST(Ingot, ReadsWhatTheWriterWrote) {
   const Manifest &manifest = ingot->manifest();
   EXPECT_EQ(manifest.vocabulary, toy::vocabulary);
   EXPECT_EQ(manifest.generation.eos, (std::vector<int64_t>{1, 9}));
-  EXPECT_EQ(manifest.arena.evaluate(10, 3), 64 + 4 * 10);
+  EXPECT_EQ(manifest.versions[0].arena.evaluate(10, 3), 64 + 4 * 10);
   EXPECT_EQ(ingot->section("weights"), toy::sections()[1].second);
   EXPECT_EQ(ingot->section("code/generic"), toy::sections()[0].second);
   EXPECT_EQ(ingot->section("absent").data(), nullptr);
@@ -123,6 +125,15 @@ struct Lie {
   const char *message;
 };
 } // namespace
+
+/// Adds a version of the code, for this machine, and returns it.
+static Json &addVersion(Json &manifest, const std::string &isa) {
+  Json version = manifest["target"];
+  version["isa"] = isa;
+  version["arena"] = {{"bytes", 64}, {"per_token", 4}};
+  manifest["versions"].push_back(version);
+  return manifest["versions"].back();
+}
 
 /// Manifests that contradict the file or themselves, with hashes that hold.
 static const Lie lies[] = {
@@ -215,6 +226,34 @@ static const Lie lies[] = {
        j["profile"]["ops"] = Json::array({op, op});
      },
      "'profile.ops[1].runs' expects at most"},
+    {"versions are text", [](Json &j) { j["versions"] = "avx2"; },
+     "'versions' expects an array"},
+    {"a version is text", [](Json &j) { j["versions"] = {"avx2"}; },
+     "'versions[0]' expects an object"},
+    {"version without name", [](Json &j) { addVersion(j, "x").erase("isa"); },
+     "'versions[0].isa' is missing"},
+    {"version without triple",
+     [](Json &j) { addVersion(j, "x").erase("triple"); },
+     "'versions[0].triple' is missing"},
+    {"version without arena",
+     [](Json &j) { addVersion(j, "x").erase("arena"); },
+     "'versions[0].arena' is missing"},
+    {"arena of a version",
+     [](Json &j) { addVersion(j, "x")["arena"]["bytes"] = -1; },
+     "'versions[0].arena.bytes'"},
+    {"feature is no text",
+     [](Json &j) { addVersion(j, "x")["features"] = {7}; },
+     "'versions[0].features' expects a string"},
+    {"same version twice", [](Json &j) { addVersion(j, "generic"); },
+     "'versions[0].isa' repeats 'generic'"},
+    {"version without code", [](Json &j) { addVersion(j, "avx2"); },
+     "no section 'code/avx2'"},
+    {"many versions",
+     [](Json &j) {
+       addVersion(j, "x");
+       j["versions"] = Json(33, j["versions"][0]);
+     },
+     "expected at most 32"},
     {"long name", [](Json &j) { j["model"]["name"] = std::string(5000, 'x'); },
      "expected at most 4096"},
 };
@@ -291,6 +330,77 @@ TEST(Model, RefusesWhatThisMachineCannotExecute) {
                 }),
                 "lacks avx512bf16, which");
 #endif
+}
+
+/// A model with the toy's code three times: for another machine, for one with
+/// features that nobody has, and for this one.
+static toy::TempFile threeVersions() {
+  Json manifest = toy::decoderManifest();
+  const Json triple = manifest["target"]["triple"];
+  manifest["target"]["isa"] = "foreign";
+  manifest["target"]["triple"] = "pdp11-unknown-linux-gnu";
+  manifest["target"]["features"] = {"fpp"};
+  Json &better = addVersion(manifest, "better");
+  better["triple"] = triple;
+  better["features"] = {"avx1024"};
+  Json &base = addVersion(manifest, "base");
+  base["triple"] = triple;
+  base["features"] = Json::array();
+  base["arena"]["bytes"] = 128;
+  toy::Sections sections = toy::sections();
+  const std::string code = sections[0].second;
+  sections[0].first = "code/foreign";
+  sections.insert(sections.begin() + 1, {"code/better", code});
+  sections.insert(sections.begin() + 2, {"code/base", code});
+  return toy::TempFile(toy::assemble(manifest, sections));
+}
+
+TEST(Model, ChoosesTheBestVersionThatRuns) {
+  toy::TempFile file = threeVersions();
+  std::string error;
+  std::shared_ptr<const Model> model = Model::open(file.path(), error);
+  ASSERT_TRUE(model) << error;
+  EXPECT_EQ(model->version().isa, "base");
+  EXPECT_EQ(model->version().arena.evaluate(10, 3), 128 + 4 * 10);
+  EXPECT_EQ(describeChoice(model->manifest(), model->version()),
+            "code: base\n"
+            "  not foreign: its code is for pdp11\n"
+            "  not better: this runtime cannot detect avx1024\n");
+}
+
+TEST(Model, RunsTheVersionThatIsAskedFor) {
+  toy::TempFile file = threeVersions();
+  std::string error;
+  std::shared_ptr<const Model> model = Model::open(file.path(), error, "base");
+  ASSERT_TRUE(model) << error;
+  EXPECT_EQ(model->version().isa, "base");
+  EXPECT_FALSE(Model::open(file.path(), error, "better"));
+  expectError(error, "needs avx1024, which this runtime cannot detect");
+  EXPECT_FALSE(Model::open(file.path(), error, "foreign"));
+  expectError(error, "its code is for pdp11");
+  EXPECT_FALSE(Model::open(file.path(), error, "Base"));
+  expectError(error, "no code for 'Base'; it has foreign, better, base");
+  setenv(versionVariable, "best", 1);
+  EXPECT_FALSE(Model::open(file.path(), error));
+  expectError(error, "no code for 'best', which SMELT_TARGET asks for");
+  EXPECT_TRUE(Model::open(file.path(), error, "base"));
+  setenv(versionVariable, "", 1);
+  EXPECT_TRUE(Model::open(file.path(), error));
+  unsetenv(versionVariable);
+}
+
+TEST(Model, NamesWhatIsWrongWithEveryVersion) {
+  Json manifest = toy::decoderManifest();
+  manifest["target"]["features"] = {"avx1024"};
+  toy::Sections sections = toy::sections();
+  addVersion(manifest, "other")["triple"] = "pdp11-unknown-linux-gnu";
+  sections.insert(sections.begin() + 1, {"code/other", sections[0].second});
+  toy::TempFile file(toy::assemble(manifest, sections));
+  std::string error;
+  EXPECT_FALSE(Model::open(file.path(), error));
+  expectError(error, "executes none of its versions: generic: this runtime "
+                     "cannot detect avx1024; other: its code is for pdp11; "
+                     "compile it for this processor");
 }
 
 TEST(Model, RefusesCodeThatIsNone) {

@@ -29,6 +29,10 @@ Examples:
       stores weights in 4 bits, those of the head in 8
   smelt compile models/kjv-tiny --profile -o timed.ingot
       lets smelt bench --per-op timed.ingot say where the time goes
+  smelt compile models/kjv-tiny --multiversion
+      for any processor of this architecture, with code for the better ones
+  smelt compile models/kjv-tiny --mcpu neon-i8mm,neon-dotprod -o arm.ingot
+      for AArch64 processors of two generations, from any machine
   smelt compile models/kjv-tiny --compile-to graph -o -
       prints the model after the graph passes
   smelt compile graph.mlir -o kjv.ingot
@@ -111,8 +115,17 @@ int main(int argc, char **argv) {
       ->type_name("[PATTERN=]SCHEME");
   app.add_option("--mcpu", options.mcpu,
                  "processor: host (default), " + smelt::targetNames() +
-                     " or a name that LLVM knows")
+                     " or a name that LLVM knows; several, or an architecture "
+                     "(x86_64, aarch64) for all of its targets, make an ingot "
+                     "with a version of the code for each, of which the best "
+                     "that a processor executes runs")
+      ->delimiter(',')
       ->type_name("NAME");
+  bool isMultiversion = false;
+  app.add_flag("--multiversion", isMultiversion,
+               "as --mcpu with this machine's architecture: runs on every "
+               "processor of it")
+      ->excludes("--mcpu");
   app.add_option("--emit", options.emit, "what to write (default: ingot)")
       ->check(CLI::IsMember({"mlir", "llvm", "asm", "obj", "shared", "ingot"}))
       ->type_name("mlir|llvm|asm|obj|shared|ingot");
@@ -158,6 +171,8 @@ int main(int argc, char **argv) {
   }
   if (!options.lastStage.empty())
     options.emit = "mlir";
+  if (isMultiversion)
+    options.mcpu = {smelt::hostArchitectureName().str()};
   try {
     return checkTokenizer(options) && smelt::compile(options) ? 0 : 1;
   } catch (const std::exception &error) { // out of memory or threads

@@ -82,9 +82,9 @@ static bool measure(Session &session, int64_t repeats, Result &result,
   return true;
 }
 
-const char *smelt::unitOf(const Manifest &manifest,
+const char *smelt::unitOf(const CodeVersion &version,
                           const std::string &arithmetic) {
-  const std::vector<std::string> &features = manifest.features;
+  const std::vector<std::string> &features = version.features;
   if (arithmetic == "int8")
     return "int8";
   bool hasBf16 = std::find(features.begin(), features.end(), "avx512bf16") !=
@@ -122,7 +122,7 @@ static bool benchPrefill(Session &session, const std::vector<int64_t> &lengths,
   result.test = prefillName(lengths, result.tokens);
   result.work = double(manifest.flopsPerToken) * result.tokens +
                 double(manifest.flopsPerRow) * lengths.size();
-  result.resource = unitOf(manifest, manifest.arithmetic);
+  result.resource = unitOf(session.model().version(), manifest.arithmetic);
   return measure(
       session, repeats, result,
       [&](std::string &error) {
@@ -190,6 +190,7 @@ static void printJson(const Session &session,
   json["model"] = session.manifest().modelName;
   json["dtype"] = session.manifest().dtype;
   json["cpu"] = cpuName();
+  json["target"] = session.model().version().isa;
   json["threads"] = session.threads();
   for (const Result &result : results)
     json["results"].push_back(
@@ -273,7 +274,8 @@ static void printTable(const Session &session,
   }
   std::cout << '\n';
   printBarriers(session, results, (before.barrier + after.barrier) / 2);
-  std::cout << cpuName() << '\n';
+  std::cout << cpuName() << '\n'
+            << describeChoice(manifest, session.model().version());
   printLimits(before, after);
 }
 
@@ -281,7 +283,8 @@ static int run(const BenchOptions &options) {
   std::unique_ptr<Session> session;
   SessionFlags flags = options.session;
   std::string error;
-  std::shared_ptr<const Model> model = Model::open(flags.model, error);
+  std::shared_ptr<const Model> model =
+      Model::open(flags.model, error, flags.target);
   if (!model)
     return fail("bench", error);
   const bool isProfile = options.perOp || !options.trace.empty();
@@ -352,6 +355,7 @@ void smelt::addBenchCommand(CLI::App &app, std::function<int()> &action) {
       ->add_option("-r,--repetitions", options->repeats,
                    "Runs, of which the median counts (default: 5)")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 20));
+  addTargetOption(*command, options->session);
   addThreadsOption(*command, options->session);
   CLI::Option *ladder =
       command->add_flag("--ladder", options->ladder,

@@ -45,8 +45,9 @@ std::vector<int32_t> someIds(int64_t count, int64_t vocabulary);
 /// Empties every sequence of a decoder.
 void forgetAll(Session &session);
 
-/// The unit that operations on `arithmetic` (f32, bf16 or int8) run on.
-const char *unitOf(const Manifest &manifest, const std::string &arithmetic);
+/// The unit that a version's operations on `arithmetic` (f32, bf16 or int8) run
+/// on.
+const char *unitOf(const CodeVersion &version, const std::string &arithmetic);
 
 /// What a second gives of "memory" (bytes) or a unit (operations): the mean of
 /// what was measured before and after.

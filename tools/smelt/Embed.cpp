@@ -155,6 +155,7 @@ void smelt::addEmbedCommand(CLI::App &app, std::function<int()> &action) {
   command->add_flag("--similarity", options->similarity,
                     "Print the cosine of two texts, or of all texts with each "
                     "other");
+  addTargetOption(*command, options->session);
   addThreadsOption(*command, options->session);
   command->footer("Examples:\n"
                   "  smelt embed model.ingot < lines.txt > embeddings.jsonl\n"

@@ -99,6 +99,7 @@ void smelt::addGenerateIdsCommand(CLI::App &app, std::function<int()> &action) {
                    "Prompt tokens of a step (default: as many as the model "
                    "takes)")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 40));
+  addTargetOption(*command, options->session);
   addThreadsOption(*command, options->session);
   addContextOption(*command, options->session);
   command->add_option("-o,--output", options->output,

@@ -12,6 +12,7 @@
 #include "Commands.h"
 #include "CpuFeatures.h"
 #include "Support.h"
+#include "Versions.h"
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -67,6 +68,13 @@ static const char *supportText(const std::string &feature) {
   return "unknown";
 }
 
+/// The version that this machine runs, or the best one if it runs none.
+static const CodeVersion &versionOf(const Manifest &manifest) {
+  std::string error;
+  const CodeVersion *chosen = chooseVersion(manifest, "", error);
+  return chosen ? *chosen : manifest.versions.front();
+}
+
 /// The manifest as it is, and what follows from it on this machine.
 static Json toJson(const Ingot &ingot, const SessionOptions &session,
                    const MemoryPlan &memory) {
@@ -78,8 +86,13 @@ static Json toJson(const Ingot &ingot, const SessionOptions &session,
                     {"weights", memory.weights},  {"kv", memory.kv},
                     {"arena", memory.arena},      {"outputs", memory.outputs}};
   Json &features = json["features"] = Json::object();
-  for (const std::string &feature : ingot.manifest().features)
-    features[feature] = supportText(feature);
+  for (const CodeVersion &version : ingot.manifest().versions)
+    for (const std::string &feature : version.features)
+      features[feature] = supportText(feature);
+  json["versions"] = Json::array();
+  for (const CodeVersion &version : ingot.manifest().versions)
+    json["versions"].push_back(
+        {{"isa", version.isa}, {"why_not", whyNot(version)}});
   return json;
 }
 
@@ -93,6 +106,24 @@ static void printParams(const Manifest &manifest) {
               << std::setw(14) << param.bytes << '\n';
 }
 
+static void printVersions(const Manifest &manifest) {
+  for (const CodeVersion &version : manifest.versions) {
+    std::cout << "target    " << version.triple << ", " << version.cpu << " ("
+              << version.isa << ")";
+    if (manifest.versions.size() > 1) {
+      std::string why = whyNot(version);
+      bool isChosen = &version == &versionOf(manifest);
+      std::cout << (!why.empty() ? ": " + why
+                    : isChosen   ? ": runs here"
+                                 : ": could run here");
+    }
+    std::cout << "\nfeatures ";
+    for (const std::string &feature : version.features)
+      std::cout << ' ' << feature << " (" << supportText(feature) << ')';
+    std::cout << '\n';
+  }
+}
+
 static void printTable(const Ingot &ingot, const InspectOptions &options,
                        const SessionOptions &session,
                        const MemoryPlan &memory) {
@@ -102,13 +133,9 @@ static void printTable(const Ingot &ingot, const InspectOptions &options,
             << (isDecoder ? "decoder" : "encoder") << "), " << m.dtype << '\n'
             << "          vocabulary " << m.vocabulary << ", hidden "
             << m.hidden << ", layers " << m.layers << ", context " << m.context
-            << '\n'
-            << "target    " << m.triple << ", " << m.cpu << " (" << m.isa
-            << ")\n"
-            << "features ";
-  for (const std::string &feature : m.features)
-    std::cout << ' ' << feature << " (" << supportText(feature) << ')';
-  std::cout << "\nmade by   " << m.producer << "\n\nsections\n";
+            << '\n';
+  printVersions(m);
+  std::cout << "made by   " << m.producer << "\n\nsections\n";
   for (const SectionInfo &s : m.sections)
     std::cout << "  " << std::left << std::setw(24) << s.name << ' '
               << std::right << std::setw(14) << s.size << " at "
@@ -135,7 +162,8 @@ static int run(const InspectOptions &options) {
   SessionOptions session{options.session.threads, options.session.context, 1};
   MemoryPlan memory;
   if (!Session::resolve(ingot->manifest(), session, error) ||
-      !Session::plan(ingot->manifest(), session, memory, error))
+      !Session::plan(ingot->manifest(), versionOf(ingot->manifest()), session,
+                     memory, error))
     return fail("inspect", error);
   if (options.verify && !ingot->verifyWeights(error))
     return fail("inspect", "'" + ingot->path() + "': " + error);

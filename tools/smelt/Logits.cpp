@@ -312,7 +312,7 @@ static int runEncoder(std::shared_ptr<const Model> model,
 static int runLogits(const LogitsOptions &options) {
   std::string error;
   std::shared_ptr<const Model> model =
-      Model::open(options.session.model, error);
+      Model::open(options.session.model, error, options.session.target);
   if (!model)
     return fail("logits", error);
   return model->manifest().kind == ModelKind::Decoder
@@ -337,6 +337,7 @@ void smelt::addLogitsCommand(CLI::App &app, std::function<int()> &action) {
       ->add_option("--chunk", options->chunk,
                    "Tokens of a step (default: as many as the model takes)")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 40));
+  addTargetOption(*command, options->session);
   addThreadsOption(*command, options->session);
   command->add_option(
       "-o,--output", options->output,

@@ -230,12 +230,12 @@ static bool profileGeneration(Session &session, const BenchOptions &options,
 //===----------------------------------------------------------------------===//
 
 /// The larger of the time for its bytes and the time for its operations.
-static void addFloor(const Manifest &manifest, const OpInfo &op,
+static void addFloor(const CodeVersion &version, const OpInfo &op,
                      const Limits &limits, Line &line) {
   double memory = limitOf("memory", limits.before, limits.after);
   line.floor = line.bytes / memory;
   line.resource = "memory";
-  std::string unit = unitOf(manifest, op.arithmetic);
+  std::string unit = unitOf(version, op.arithmetic);
   double peak = limitOf(unit, limits.before, limits.after);
   if (peak > 0 && line.operations / peak > line.floor) {
     line.floor = line.operations / peak;
@@ -244,8 +244,9 @@ static void addFloor(const Manifest &manifest, const OpInfo &op,
 }
 
 /// Lines of ops by their share, then the barriers and the rest.
-static std::vector<Line> makeLines(const Manifest &manifest, const Phase &phase,
-                                   double ticksPerSecond,
+static std::vector<Line> makeLines(const Manifest &manifest,
+                                   const CodeVersion &version,
+                                   const Phase &phase, double ticksPerSecond,
                                    const Limits &limits) {
   StepCounts counts = phase.meanCounts();
   double step = median(phase.steps) / ticksPerSecond;
@@ -267,7 +268,7 @@ static std::vector<Line> makeLines(const Manifest &manifest, const Phase &phase,
     line.operations = op.operations.evaluate(counts) * samples.runs;
     line.slowest = median(samples.slowest) / ticksPerSecond;
     line.mean = median(samples.mean) / ticksPerSecond;
-    addFloor(manifest, op, limits, line);
+    addFloor(version, op, limits, line);
     rest.mean -= line.mean;
     if (!op.isBarrier()) {
       lines.push_back(std::move(line));
@@ -361,8 +362,8 @@ static void report(const Session &session, const BenchOptions &options,
     std::cout << manifest.modelName << ", " << manifest.dtype << ", "
               << session.threads() << " threads, " << cpuName() << "\n\n";
   for (const Phase &phase : phases) {
-    std::vector<Line> lines =
-        makeLines(manifest, phase, ticksPerSecond, limits);
+    std::vector<Line> lines = makeLines(manifest, session.model().version(),
+                                        phase, ticksPerSecond, limits);
     if (options.json)
       json["phases"].push_back(toJson(phase, lines, ticksPerSecond));
     else

@@ -27,7 +27,7 @@ struct RunOptions {
   GenerateOptions generate;
   std::vector<std::function<void(SamplerOptions &)>> overrides;
   int64_t seed = -1;
-  bool quiet = false;
+  bool quiet = false, verbose = false;
 };
 } // namespace
 
@@ -50,6 +50,9 @@ static int run(const RunOptions &options) {
   std::unique_ptr<Session> session = openSession("run", options.session);
   if (!session)
     return 1;
+  if (options.verbose)
+    std::cerr << describeChoice(session->manifest(),
+                                session->model().version());
   GenerateOptions generate = options.generate;
   generate.sampling = recommendedSampling(session->manifest());
   for (const auto &apply : options.overrides)
@@ -81,6 +84,7 @@ void smelt::addRunCommand(CLI::App &app, std::function<int()> &action) {
                    "Tokens to generate (default: -1, until an end token or "
                    "the context is full)")
       ->check(CLI::Range(int64_t(-1), int64_t(1) << 40));
+  addTargetOption(*command, options->session);
   addThreadsOption(*command, options->session);
   addContextOption(*command, options->session);
 
@@ -117,10 +121,13 @@ void smelt::addRunCommand(CLI::App &app, std::function<int()> &action) {
       ->check(CLI::Range(int64_t(-1), INT64_MAX - 1));
   command->add_flag("--ignore-eos", options->generate.ignoreEos,
                     "Go on past end tokens");
+  command->add_flag("-v,--verbose", options->verbose,
+                    "Say which version of the code runs, and why");
   command->add_flag("-q,--quiet", options->quiet, "No summary of the speed");
   command->footer(
       "Examples:\n"
       "  smelt run model.ingot -p \"In the beginning\" -n 64\n"
-      "  smelt run model.ingot -p \"1 + 1 =\" --temp 0 -t 4 -c 512");
+      "  smelt run model.ingot -p \"1 + 1 =\" --temp 0 -t 4 -c 512\n"
+      "  smelt run model.ingot -p \"Once\" -n 8 --verbose --target avx2");
   command->callback([=, &action] { action = [=] { return run(*options); }; });
 }

@@ -20,6 +20,15 @@ void smelt::addModelOption(CLI::App &command, SessionFlags &flags) {
   command.add_option("MODEL", flags.model, "The ingot to run")->required();
 }
 
+void smelt::addTargetOption(CLI::App &command, SessionFlags &flags) {
+  command.add_option(
+      "--target", flags.target,
+      std::string("Version of the code, where the ingot has several (default: "
+                  "as the environment variable ") +
+          versionVariable +
+          " says, otherwise the best that this processor executes)");
+}
+
 void smelt::addThreadsOption(CLI::App &command, SessionFlags &flags) {
   command
       .add_option("-t,--threads", flags.threads,
@@ -41,7 +50,8 @@ std::unique_ptr<Session> smelt::openSession(const char *command,
                                             int64_t slots) {
   std::string error;
   std::unique_ptr<Session> session;
-  std::shared_ptr<const Model> model = Model::open(flags.model, error);
+  std::shared_ptr<const Model> model =
+      Model::open(flags.model, error, flags.target);
   if (model)
     session = Session::create(std::move(model),
                               {flags.threads, flags.context, slots}, error);

@@ -23,11 +23,13 @@ namespace smelt {
 /// Options of a session as a command line gives them.
 struct SessionFlags {
   std::string model;
+  std::string target; // version of the code; empty: the best
   int64_t threads = 0;
   int64_t context = 0;
 };
 
 void addModelOption(CLI::App &command, SessionFlags &flags);
+void addTargetOption(CLI::App &command, SessionFlags &flags);
 void addThreadsOption(CLI::App &command, SessionFlags &flags);
 void addContextOption(CLI::App &command, SessionFlags &flags);
 

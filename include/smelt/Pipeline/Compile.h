@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace smelt {
 
@@ -21,7 +22,9 @@ struct CompileOptions {
   std::string cache;  // what the KV cache stores, of Formats.def; empty: dtype
   /// SCHEME or PATTERN=SCHEME (Formats.def); the last that matches counts.
   std::vector<std::string> quantize;
-  std::string mcpu; // host, a target record or a processor; empty: host
+  /// host, target records, processors or architectures (all records of one);
+  /// empty: host. Several make an ingot with a version of the code for each.
+  std::vector<std::string> mcpu;
   std::string emit = "ingot"; // mlir, llvm, asm, obj, shared or ingot
   std::string lastStage;      // of Stages.def; empty: all that `emit` needs
   std::string dumpFolder;     // gets one file for each stage; empty: none

@@ -20,6 +20,7 @@
 #include "mlir/IR/Diagnostics.h"
 #include "llvm-c/Target.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
@@ -106,17 +107,21 @@ void smelt::initializeBackends() {
   LLVMInitializeAArch64AsmPrinter();
 }
 
+llvm::StringRef smelt::hostArchitectureName() {
+  return llvm::Triple::getArchTypeName(
+      llvm::Triple(llvm::sys::getProcessTriple()).getArch());
+}
+
 /// The record for the processor that this runs on.
 static const TargetRecord *selectHost(std::string &error) {
-  llvm::Triple triple(llvm::sys::getProcessTriple());
   llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
   const TargetRecord *record =
-      firstMatch(triple.getArchName(), [&](llvm::StringRef feature) {
+      firstMatch(hostArchitectureName(), [&](llvm::StringRef feature) {
         return features.lookup(feature);
       });
   if (!record)
-    error = "no target is for this machine (" + triple.str() +
-            "); name one of " + targetNames();
+    error = "no target is for this machine's architecture (" +
+            hostArchitectureName().str() + "); name one of " + targetNames();
   return record;
 }
 
@@ -149,6 +154,30 @@ const TargetRecord *smelt::selectTarget(llvm::StringRef mcpu,
           " or a name that LLVM knows, such as x86-64-v3, znver4 or "
           "neoverse-n1";
   return nullptr;
+}
+
+llvm::SmallVector<const TargetRecord *>
+smelt::selectTargets(llvm::ArrayRef<std::string> names, std::string &error) {
+  llvm::SmallPtrSet<const TargetRecord *, 8> wanted;
+  for (llvm::StringRef name : names) {
+    bool isArchitecture = false;
+    for (const TargetRecord &record : records)
+      if (record.architecture() == name) {
+        wanted.insert(&record);
+        isArchitecture = true;
+      }
+    if (isArchitecture)
+      continue;
+    const TargetRecord *record = selectTarget(name, error);
+    if (!record)
+      return {};
+    wanted.insert(record);
+  }
+  llvm::SmallVector<const TargetRecord *> result;
+  for (const TargetRecord &record : records)
+    if (wanted.contains(&record))
+      result.push_back(&record);
+  return result;
 }
 
 /// The attribute `llm.target` of the module that `op` is or stands in, or null.

@@ -84,14 +84,14 @@ static bool writeFile(SectionWriter &writer, StringRef directory,
   });
 }
 
-bool smelt::writeIngot(ModuleOp module, const TargetRecord &target,
-                       StringRef code, StringRef path,
-                       const IngotOptions &options, std::string &error) {
+bool smelt::writeIngot(ModuleOp module, ArrayRef<IngotCode> versions,
+                       StringRef path, const IngotOptions &options,
+                       std::string &error) {
   // Whatever can be refused is refused before gigabytes are written.
   WeightsSection weights;
   std::string manifest;
   if (!weights.create(module, error) ||
-      !makeManifest(module, target, options, {}, manifest, error))
+      !makeManifest(module, versions, options, {}, manifest, error))
     return false;
   unsigned threads =
       options.threads ? options.threads
@@ -106,9 +106,12 @@ bool smelt::writeIngot(ModuleOp module, const TargetRecord &target,
     return false;
 
   SectionWriter writer(file);
-  bool isWritten = writer.section("code/" + target.name.str(), [&] {
-    return writer.append(code.data(), code.size());
-  });
+  bool isWritten = true;
+  for (const IngotCode &version : versions)
+    isWritten =
+        isWritten && writer.section("code/" + version.target->name.str(), [&] {
+          return writer.append(version.code.data(), version.code.size());
+        });
   if (isWritten && weights.size())
     isWritten = writer.section("weights", [&] {
       int64_t done = 0;
@@ -126,7 +129,8 @@ bool smelt::writeIngot(ModuleOp module, const TargetRecord &target,
     isWritten = isWritten && writeFile(writer, checkpoint, name, error);
 
   if (!isWritten || !file.alignTo(SMELT_SECTION_ALIGNMENT) ||
-      !makeManifest(module, target, options, writer.sections, manifest, error))
+      !makeManifest(module, versions, options, writer.sections, manifest,
+                    error))
     return false;
   std::memcpy(header.magic, SMELT_INGOT_MAGIC, sizeof(header.magic));
   header.version = SMELT_FORMAT_VERSION;

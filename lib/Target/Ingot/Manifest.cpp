@@ -94,12 +94,33 @@ static Json sectionsOf(const std::vector<WrittenSection> &sections) {
   return result;
 }
 
-bool smelt::makeManifest(ModuleOp module, const TargetRecord &target,
+/// What the manifest says of a version of the code, but for its arena.
+static Json targetOf(const TargetRecord &target) {
+  Json features = Json::array();
+  for (StringRef feature : target.runtimeFeatureList())
+    features.push_back(feature.str());
+  return {{"triple", target.triple.str()},
+          {"cpu", target.cpu.str()},
+          {"isa", target.name.str()},
+          {"features", features}};
+}
+
+/// The versions behind the first.
+static Json furtherVersions(ArrayRef<IngotCode> versions) {
+  Json result = Json::array();
+  for (const IngotCode &version : versions.drop_front()) {
+    result.push_back(targetOf(*version.target));
+    result.back()["arena"] = toJson(version.memory);
+  }
+  return result;
+}
+
+bool smelt::makeManifest(ModuleOp module, ArrayRef<IngotCode> versions,
                          const IngotOptions &options,
                          const std::vector<WrittenSection> &sections,
                          std::string &json, std::string &error) {
   Json attributes = Json::object();
-  for (StringRef name : {"llm.model", "llm.interface", "llm.memory"}) {
+  for (StringRef name : {"llm.model", "llm.interface"}) {
     auto attribute = module->getAttrOfType<DictionaryAttr>(name);
     if (!attribute) {
       error = "expects module attribute " + name.str() +
@@ -108,6 +129,12 @@ bool smelt::makeManifest(ModuleOp module, const TargetRecord &target,
     }
     attributes[name.str()] = toJson(attribute);
   }
+  for (const IngotCode &version : versions)
+    if (!version.memory) {
+      error = "expects module attribute llm.memory to write the manifest; did "
+              "all stages run?";
+      return false;
+    }
   Json model = attributes["llm.model"],
        &interface = attributes["llm.interface"];
   Json generation = Json::object(), embedding = Json::object();
@@ -131,9 +158,6 @@ bool smelt::makeManifest(ModuleOp module, const TargetRecord &target,
   if (model.value("kind", "") == "encoder" && model.contains("context"))
     maxStepTokens = std::max(maxStepTokens, model["context"].get<int64_t>());
   Json dtype = model.contains("dtype") ? model["dtype"] : Json();
-  Json features = Json::array();
-  for (StringRef feature : target.runtimeFeatureList())
-    features.push_back(feature.str());
   Json cost = {{"weight_bytes", 0}};
   for (const char *name :
        {"step_bytes", "flops_per_token", "flops_per_row", "arithmetic"})
@@ -153,11 +177,7 @@ bool smelt::makeManifest(ModuleOp module, const TargetRecord &target,
   Json manifest = {{"format", SMELT_FORMAT_VERSION},
                    {"producer", "smelt " SMELT_VERSION},
                    {"model", model},
-                   {"target",
-                    {{"triple", target.triple.str()},
-                     {"cpu", target.cpu.str()},
-                     {"isa", target.name.str()},
-                     {"features", features}}},
+                   {"target", targetOf(*versions.front().target)},
                    {"options",
                     {{"dtype", dtype},
                      {"quantize", quantizationOf(module)},
@@ -165,7 +185,7 @@ bool smelt::makeManifest(ModuleOp module, const TargetRecord &target,
                    {"inputs", inputs},
                    {"outputs", interface["outputs"]},
                    {"memory",
-                    {{"arena", attributes["llm.memory"]},
+                    {{"arena", toJson(versions.front().memory)},
                      {"kv", {{"block_bytes", interface["kv_block_bytes"]}}},
                      {"max_step_tokens", maxStepTokens}}},
                    {"cost", cost},
@@ -175,6 +195,8 @@ bool smelt::makeManifest(ModuleOp module, const TargetRecord &target,
                    {"sections", sectionsOf(sections)}};
   if (!profile.empty())
     manifest["profile"] = profile;
+  if (versions.size() > 1)
+    manifest["versions"] = furtherVersions(versions);
   json = manifest.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
   return true;
 }

@@ -23,7 +23,7 @@ struct WrittenSection {
 
 /// Collects the manifest of `module` from its attributes and params, as JSON.
 /// False, and a message in `error`, if the stages left something out.
-bool makeManifest(mlir::ModuleOp module, const TargetRecord &target,
+bool makeManifest(mlir::ModuleOp module, llvm::ArrayRef<IngotCode> versions,
                   const IngotOptions &options,
                   const std::vector<WrittenSection> &sections,
                   std::string &json, std::string &error);

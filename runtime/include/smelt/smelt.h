@@ -67,7 +67,9 @@ SMELT_EXPORT const char *smelt_version(void);
 /** What went wrong in this thread's last failed call; never NULL. */
 SMELT_EXPORT const char *smelt_last_error(void);
 
-/** Maps a model and checks it. NULL on failure. */
+/** Maps a model and checks it. Where it has code for several targets, the best
+ * that this processor executes will run, or the one that the environment
+ * variable SMELT_TARGET names. NULL on failure. */
 SMELT_EXPORT smelt_model *smelt_model_open(const char *path);
 /** Frees a model; its sessions stay usable. */
 SMELT_EXPORT void smelt_model_close(smelt_model *model);

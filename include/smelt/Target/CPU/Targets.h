@@ -93,6 +93,15 @@ void initializeBackends();
 /// of any processor LLVM knows. Null with a message in `error` for others.
 const TargetRecord *selectTarget(llvm::StringRef mcpu, std::string &error);
 
+/// The records that a list of such names asks for, each once, best first; the
+/// name of an architecture stands for all of its records. Empty, with a message
+/// in `error`, where one is unknown.
+llvm::SmallVector<const TargetRecord *>
+selectTargets(llvm::ArrayRef<std::string> names, std::string &error);
+
+/// The architecture that this program runs on, as records name it.
+llvm::StringRef hostArchitectureName();
+
 /// Whether the module that `op` stands in has the attribute `llm.target`.
 bool namesTarget(mlir::Operation *op);
 

@@ -9,6 +9,7 @@
 
 #include "smelt/Target/CPU/Targets.h"
 
+#include "mlir/IR/BuiltinAttributes.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include <cstdint>
 #include <string>
@@ -18,6 +19,14 @@ class ModuleOp;
 } // namespace mlir
 
 namespace smelt {
+
+/// The code of a step for one target, a shared object, and the memory plan that
+/// it was made with (llm.memory).
+struct IngotCode {
+  const TargetRecord *target;
+  llvm::StringRef code;
+  mlir::DictionaryAttr memory;
+};
 
 struct IngotOptions {
   /// Tokens that one step takes at most; an encoder's takes a whole text, so
@@ -31,13 +40,14 @@ struct IngotOptions {
   llvm::function_ref<void(int64_t done, int64_t total)> progress;
 };
 
-/// Writes `code`, the weights of `module` (at stage layout or later) and the
-/// tokenizer of its checkpoint to `path`, as docs/Ingot.md says. The file comes
-/// into being complete or not at all, and depends on the contents of its inputs
-/// alone. False, and a message in `error`, otherwise.
-bool writeIngot(mlir::ModuleOp module, const TargetRecord &target,
-                llvm::StringRef code, llvm::StringRef path,
-                const IngotOptions &options, std::string &error);
+/// Writes the versions of the code, best first, the weights of `module` (at
+/// stage layout or later) and the tokenizer of its checkpoint to `path`, as
+/// docs/Ingot.md says. The file comes into being complete or not at all, and
+/// depends on the contents of its inputs alone. False, and a message in
+/// `error`, otherwise.
+bool writeIngot(mlir::ModuleOp module, llvm::ArrayRef<IngotCode> versions,
+                llvm::StringRef path, const IngotOptions &options,
+                std::string &error);
 
 } // namespace smelt
 
