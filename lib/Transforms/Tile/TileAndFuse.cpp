@@ -43,6 +43,21 @@ struct Part {
   Value begin, end;
 };
 
+/// A tile of what a member computes.
+struct FusedTile {
+  Value source;
+  SmallVector<OpFoldResult> offsets, sizes;
+  Value value;
+
+  /// Whether `slice` is the tile, computed already.
+  bool is(tensor::ExtractSliceOp slice) const {
+    Operation *op = value.getDefiningOp();
+    return slice.getSource() == source && slice.getMixedOffsets() == offsets &&
+           slice.getMixedSizes() == sizes &&
+           op->getBlock() == slice->getBlock() && op->isBeforeInBlock(slice);
+  }
+};
+
 /// Builds the nest of one root.
 class Nest {
 public:
@@ -291,11 +306,13 @@ LogicalResult Nest::fuseProduct(tensor::ExtractSliceOp slice,
 /// Replaces slices of what members compute by the members' tiles, slices of
 /// new tensors by smaller new tensors, and slices of the destinations' old
 /// values by slices of the carried tensors (tiles are disjoint, so the old
-/// value of a tile is still there).
+/// value of a tile is still there). A tile that several ops read is computed
+/// once; one that an op writes over is its own.
 LogicalResult Nest::fuseProducers(Operation *tiled, ValueRange carried,
                                   Value panel) {
   SmallVector<Operation *> worklist = {tiled};
   SmallVector<Value> old = inits();
+  SmallVector<FusedTile> fused;
   while (!worklist.empty()) {
     Operation *op = worklist.pop_back_val();
     for (OpOperand &operand : op->getOpOperands()) {
@@ -326,14 +343,27 @@ LogicalResult Nest::fuseProducers(Operation *tiled, ValueRange carried,
       Operation *producer = source.getDefiningOp();
       if (!producer || !members.contains(producer))
         continue;
+      auto dps = dyn_cast<DestinationStyleOpInterface>(op);
+      bool isRead = !dps || !dps.isDpsInit(&operand);
+      auto *same = llvm::find_if(
+          fused, [&](const FusedTile &tile) { return tile.is(slice); });
+      if (isRead && same != fused.end()) {
+        b.replaceOp(slice, same->value);
+        continue;
+      }
+      FusedTile tile{
+          source, slice.getMixedOffsets(), slice.getMixedSizes(), {}};
       FailureOr<TilingResult> value =
           cast<TilingInterface>(producer).generateResultTileValue(
               b, cast<OpResult>(source).getResultNumber(),
               slice.getMixedOffsets(), slice.getMixedSizes());
       if (failed(value))
         return producer->emitOpError("can't be fused");
-      b.replaceOp(slice, value->tiledValues);
+      tile.value = value->tiledValues.front();
+      b.replaceOp(slice, tile.value);
       llvm::append_range(worklist, value->tiledOps);
+      if (isRead)
+        fused.push_back(tile);
     }
   }
   return success();

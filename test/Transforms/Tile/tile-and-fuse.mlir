@@ -74,3 +74,35 @@ func.func @negative_tile_and_fuse_shared(%x: tensor<?x16xf32>, %m: index) -> (te
   } -> tensor<?x16xf32>
   return %b, %c : tensor<?x16xf32>, tensor<?x16xf32>
 }
+
+// A tile that two ops of a nest read is computed once.
+// CHECK-LABEL: func.func @read_twice
+// CHECK: scf.forall
+// CHECK: %[[SUM:.+]] = linalg.generic {{.+}}"reduction"]
+// CHECK: linalg.generic {{.+}}"reduction"]} ins(%{{.+}}, %[[SUM]] :
+// CHECK-NOT: "reduction"
+// CHECK: linalg.generic {{.+}} ins(%{{.+}}, %[[SUM]], %{{.+}} :
+func.func @read_twice(%x: tensor<?x16xf32>, %rows: index) -> tensor<?x16xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty(%rows) : tensor<?xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<?xf32>) -> tensor<?xf32>
+  %sum = linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<?x16xf32>) outs(%f : tensor<?xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %v = arith.addf %in, %out : f32
+    linalg.yield %v : f32
+  } -> tensor<?xf32>
+  %distance = linalg.generic {indexing_maps = [#id, #row, #row], iterator_types = ["parallel", "reduction"]} ins(%x, %sum : tensor<?x16xf32>, tensor<?xf32>) outs(%f : tensor<?xf32>) {
+  ^bb0(%in: f32, %mean: f32, %out: f32):
+    %d = arith.subf %in, %mean : f32
+    %v = math.fma %d, %d, %out : f32
+    linalg.yield %v : f32
+  } -> tensor<?xf32>
+  %t = tensor.empty(%rows) : tensor<?x16xf32>
+  %y = linalg.generic {indexing_maps = [#id, #row, #row, #id], iterator_types = ["parallel", "parallel"]} ins(%x, %sum, %distance : tensor<?x16xf32>, tensor<?xf32>, tensor<?xf32>) outs(%t : tensor<?x16xf32>) {
+  ^bb0(%in: f32, %mean: f32, %d: f32, %out: f32):
+    %v = arith.subf %in, %mean : f32
+    %w = arith.mulf %v, %d : f32
+    linalg.yield %w : f32
+  } -> tensor<?x16xf32>
+  return %y : tensor<?x16xf32>
+}
