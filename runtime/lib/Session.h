@@ -110,6 +110,9 @@ public:
 
   /// Positions that a slot's sequence has so far.
   int64_t length(int64_t slot) const { return kv.length(slot); }
+  /// Appends `count` positions with some keys and values to a slot, for
+  /// measuring; false where there is no room for them.
+  bool pretend(int64_t slot, int64_t count);
   /// Forgets the positions of a slot from `length` on.
   void truncate(int64_t slot, int64_t length) { kv.shrink(slot, length); }
 

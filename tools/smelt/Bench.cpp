@@ -65,12 +65,17 @@ void smelt::forgetAll(Session &session) {
       session.truncate(slot, 0);
 }
 
-/// Times `body` `repeats` times after once without a clock.
-static bool measure(Session &session, int64_t repeats, Result &result,
+/// Times `body` `repeats` times after once without a clock, each time with
+/// `depth` positions in the first slot's cache.
+static bool measure(Session &session, int64_t repeats, int64_t depth,
+                    Result &result,
                     const std::function<bool(std::string &)> &body,
                     std::string &error) {
   for (int64_t i = 0; i <= repeats; ++i) {
-    forgetAll(session);
+    if (depth > 0)
+      session.truncate(0, depth);
+    else
+      forgetAll(session);
     auto start = Clock::now();
     if (!body(error))
       return false;
@@ -124,7 +129,7 @@ static bool benchPrefill(Session &session, const std::vector<int64_t> &lengths,
                 double(manifest.flopsPerRow) * lengths.size();
   result.resource = unitOf(session.model().version(), manifest.arithmetic);
   return measure(
-      session, repeats, result,
+      session, repeats, /*depth=*/0, result,
       [&](std::string &error) {
         if (manifest.kind == ModelKind::Encoder) {
           float *nowhere[SMELT_MAX_OUTPUTS] = {};
@@ -141,15 +146,22 @@ static bool benchGeneration(Session &session, const BenchOptions &options,
                             Result &result, std::string &error) {
   const Manifest &manifest = session.manifest();
   std::vector<int32_t> ids = someIds(options.predict, manifest.vocabulary);
-  result.test = "tg" + std::to_string(options.predict);
+  result.test = "tg" + std::to_string(options.predict) +
+                (options.depth ? "@" + std::to_string(options.depth) : "");
   result.tokens = options.predict;
-  // Token i reads what i + 1 positions have in the cache.
-  double positions = options.predict * (options.predict + 1) / 2.0;
+  // Token i reads what depth + i + 1 positions have in the cache.
+  double positions = options.predict * (options.predict + 1) / 2.0 +
+                     double(options.predict) * options.depth;
+  session.truncate(0, 0);
+  if (options.depth > 0 && !session.pretend(0, options.depth)) {
+    error = "no room for " + std::to_string(options.depth) + " positions";
+    return false;
+  }
   result.work = double(manifest.stepBytes) * options.predict +
                 positions * manifest.kvBlockBytes / SMELT_KV_BLOCK_TOKENS;
   result.resource = "memory";
   return measure(
-      session, options.repeats, result,
+      session, options.repeats, options.depth, result,
       [&](std::string &error) {
         for (const int32_t &id : ids) {
           Segment segment{0, &id, nullptr, 1, Rows::Last};
@@ -352,6 +364,10 @@ void smelt::addBenchCommand(CLI::App &app, std::function<int()> &action) {
                    "Tokens to generate; 0: skip (default: 128)")
       ->check(CLI::Range(int64_t(0), int64_t(1) << 30));
   command
+      ->add_option("-d,--depth", options->depth,
+                   "Positions in the cache before those tokens (default: 0)")
+      ->check(CLI::Range(int64_t(0), int64_t(1) << 30));
+  command
       ->add_option("-r,--repetitions", options->repeats,
                    "Runs, of which the median counts (default: 5)")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 20));
@@ -376,6 +392,7 @@ void smelt::addBenchCommand(CLI::App &app, std::function<int()> &action) {
   command->footer("Examples:\n"
                   "  smelt bench model.ingot\n"
                   "  smelt bench model.ingot -p 2048 -n 0 -t 8 -r 9 --json\n"
+                  "  smelt bench model.ingot -p 0 -n 16 -d 16384\n"
                   "  smelt bench encoder.ingot -p 64 --parallel 8\n"
                   "  smelt bench encoder.ingot --lengths 8,40,128\n"
                   "  smelt bench model.ingot --ladder -r 9\n"

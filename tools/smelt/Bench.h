@@ -24,7 +24,7 @@ namespace smelt {
 
 struct BenchOptions {
   SessionFlags session;
-  int64_t prompt = 512, parallel = 1, predict = 128, repeats = 5;
+  int64_t prompt = 512, parallel = 1, predict = 128, depth = 0, repeats = 5;
   std::vector<int64_t> lengths; // of prompts; if given, not the first two
   bool json = false;
   bool ladder = false;
