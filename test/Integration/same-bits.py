@@ -5,10 +5,10 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===----------------------------------------------------------------------===//
-"""Usage: same-bits.py WORKFOLDER INGOT GOLDEN
+"""Usage: same-bits.py WORKFOLDER INGOT GOLDEN [LENGTH]
 
-Runs a decoder on the golden's text (or prompt, repeated until it takes three
-blocks of the KV cache), or an encoder on the golden's batch, in many ways that
+Runs a decoder on the golden's text (or prompt, repeated until it takes LENGTH
+positions, by default three blocks of the KV cache), or an encoder on the golden's batch, in many ways that
 must all give the same bits: with 1, 2 and 3 threads, in chunks of several
 sizes, and with sequences alone or sharing steps.
 """
@@ -20,7 +20,7 @@ from smelt import smelt
 
 THREADS = (1, 2, 3)
 CHUNKS = (1, 3, 7, 63, 64, 65)
-LENGTH = 150  # a block of the KV cache is 64 positions
+LENGTH = 150  # by default; a block of the KV cache is 64 positions
 # How sequences 0, 1 and 2 share steps: tokens of a step that each one takes,
 # all of them where it is None.
 COMPANY = {
@@ -120,7 +120,8 @@ def checkEncoder(run, batch):
 
 
 def main():
-    work, ingot, path = sys.argv[1:]
+    work, ingot, path = sys.argv[1:4]
+    length = int(sys.argv[4]) if len(sys.argv) > 4 else LENGTH
     os.makedirs(work, exist_ok=True)
     golden = safetensors.load(path)
     run = Runner(work, ingot)
@@ -129,7 +130,7 @@ def main():
             "input_ids", "attention_mask", "token_type_ids")})
     else:
         ids = list((golden.get("text_ids") or golden["prompt_ids"]).values)
-        checkDecoder(run, (ids * -(-LENGTH // len(ids)))[:LENGTH])
+        checkDecoder(run, (ids * -(-length // len(ids)))[:length])
 
 
 if __name__ == "__main__":

@@ -306,7 +306,8 @@ static int run(const BenchOptions &options) {
                              "with --profile");
   const bool isDecoder = model->manifest().kind == ModelKind::Decoder;
   const std::vector<int64_t> lengths = options.promptLengths();
-  int64_t context = std::max(isDecoder ? options.predict : 0, int64_t(1));
+  int64_t context =
+      std::max(isDecoder ? options.depth + options.predict : 0, int64_t(1));
   for (int64_t length : lengths)
     context = std::max(context, length);
   const int64_t slots = std::max<int64_t>(lengths.size(), 1);

@@ -1,4 +1,4 @@
-//===- Attention.cpp - Softmax by blocks of 64 positions -*- C++ -*-===//
+//===- Attention.cpp - Softmax by blocks of 64 positions --------*- C++ -*-===//
 //
 // Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -21,336 +21,52 @@
 // it sees nothing leaves (l, o) as they are. So a row's bits are the same in
 // every tile. Where keys and values lie is all that differs between the ops.
 //
+// Where sequences are long, blocks fold to spans at fixed positions, whatever
+// the row, and spans to the result, in order. A span's (m, l, o) can then be
+// computed by any thread: few rows are split over their spans, and merged
+// behind a barrier, with the bits of a row that one thread computes.
+//
 // A cache of integers is read as it is stored: the scale of a position's keys
 // multiplies its score, that of its values its e before it multiplies them.
 //
 //===----------------------------------------------------------------------===//
-#include "Emitter.h"
-
-#include "smelt/Transforms/Vector/LaneTree.h"
+#include "QueryTile.h"
 
 using namespace mlir;
 using namespace smelt;
 
 namespace {
 
-constexpr int64_t kBlock = 64;
 /// Rows that share a block while it is in the cache.
 constexpr int64_t kSharingRows = 24;
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-/// The maximum of nothing. Finite: the exponential of what it differs by from
-/// itself is 1, from any score 0.
-constexpr double kLowest = -std::numeric_limits<float>::max();
 
-/// Keys and values of one block of positions.
-struct KVBlock {
-  /// `lanes` keys of head dimension d from position p of the block on.
-  std::function<Value(Value d, Value p)> keys;
-  /// `lanes` value columns from d on at position p.
-  std::function<Value(Value p, Value d, Value mask)> values;
-  /// What keys and values of `lanes` positions from p on are to be multiplied
-  /// with, if they are integers.
-  std::function<Value(Value p)> keyScales, valueScales;
-};
-
-/// An attention op without its tile sizes.
-struct Attention {
-  Value q, init; // [rows, heads * group * size]
-  int64_t size, group;
-  double scale;
-  /// Whether two rows belong to one sequence.
-  std::function<Value(Value row, Value other)> isSameSequence;
-  /// Positions [begin, end) that a row sees.
-  std::function<std::pair<Value, Value>(Value row)> range;
-  /// Block `b` of the sequence of `row`.
-  std::function<KVBlock(Value row, Value head, Value b)> block;
-};
-
-/// Buffers on the stack.
-struct Scratch {
-  Value weights; // [rows of a tile, 64]: s, then e
-  Value merging; // [m_b | l_b | exp(m - m') | exp(m_b - m')][rows of a tile]
-  Value state;   // [m | l][rows that share a block]
-};
-
-/// `tokens` rows from `row` on, `members` query heads from `column` on.
-class QueryTile {
-public:
-  QueryTile(Emitter &e, const Attention &attention, const Scratch &scratch,
-            int64_t tokens, int64_t members, Value row, Value column,
-            Value place)
-      : e(e), op(attention), scratch(scratch), tokens(tokens), members(members),
-        row(row), column(column), place(place) {}
-
-  void begin();
-  /// Merges what its rows see of block `b`.
-  void emitBlock(const KVBlock &block, Value b);
-  void finish();
-
-private:
-  int64_t rows() const { return tokens * members; }
-  /// Indices of element d of row r of the tile.
-  SmallVector<Value> at(int64_t r, Value d) {
-    Value token = r < members ? row : e.add(row, e.index(r / members));
-    Value offset = r % members == 0
-                       ? column
-                       : e.add(column, e.index(r % members * op.size));
-    return {token, e.add(offset, d)};
-  }
-  /// Where (m, l) of row r is.
-  SmallVector<Value> stateOf(int64_t number, Value r) {
-    return {e.index(number), e.add(place, r)};
-  }
-
-  void emitScores(const KVBlock &block);
-  void emitWeights(const KVBlock &block, Value b, bool isMasked);
-  void emitMerge();
-  void emitValues(const KVBlock &block, Value first, Value count);
-
-  Value maskUnseen(Value score, Value p, Value first, Value count);
-  Value reduce(Value vector, function_ref<Value(Value, Value)> combine);
-
-  Value exp(Value x) { return math::ExpOp::create(e.b, e.loc, x); }
-  Value addf(Value x, Value y) {
-    return arith::AddFOp::create(e.b, e.loc, x, y);
-  }
-  Value mulf(Value x, Value y) {
-    return arith::MulFOp::create(e.b, e.loc, x, y);
-  }
-  Value subf(Value x, Value y) {
-    return arith::SubFOp::create(e.b, e.loc, x, y);
-  }
-  Value minimum(Value x, Value y) {
-    return arith::MinSIOp::create(e.b, e.loc, x, y);
-  }
-  Value maximum(Value x, Value y) {
-    return arith::MaxSIOp::create(e.b, e.loc, x, y);
-  }
-  Value compare(arith::CmpIPredicate predicate, Value x, Value y) {
-    return arith::CmpIOp::create(e.b, e.loc, predicate, x, y);
-  }
-
-  Emitter &e;
-  const Attention &op;
-  const Scratch &scratch;
-  int64_t tokens, members;
-  Value row, column;
-  Value place; // of the first row in the state
-};
-
-/// s of the block, without scale.
-void QueryTile::emitScores(const KVBlock &block) {
-  int64_t vectors = e.columnVectors(rows(), kBlock / e.lanes());
-  e.loop(e.index(0), e.index(kBlock), vectors * e.lanes(), {},
-         [&](Value p, ValueRange) -> Emitter::Values {
-           Emitter::Values sums = e.accumulate(
-               op.size, Emitter::Values(rows() * vectors, e.zeros()),
-               [&](Value d, Emitter::Values &sums) {
-                 Emitter::Values keys;
-                 for (int64_t v = 0; v < vectors; ++v)
-                   keys.push_back(
-                       block.keys(d, e.add(p, e.index(v * e.lanes()))));
-                 for (int64_t r = 0; r < rows(); ++r) {
-                   Value x = e.splat(e.load(op.q, at(r, d)));
-                   for (int64_t v = 0; v < vectors; ++v)
-                     sums[r * vectors + v] =
-                         e.fma(x, keys[v], sums[r * vectors + v]);
-                 }
-               });
-           for (int64_t r = 0; r < rows(); ++r)
-             for (int64_t v = 0; v < vectors; ++v)
-               e.storeVector(sums[r * vectors + v], scratch.weights,
-                             {e.index(r), e.add(p, e.index(v * e.lanes()))});
-           return {};
-         });
+/// The log2 of the eighth of a power of two that the span of block `b` has, at
+/// least 3.
+Value spanPower(Emitter &e, Value b) {
+  Type i64 = e.b.getI64Type();
+  Value wide = arith::IndexCastOp::create(e.b, e.loc, i64, b);
+  Value least = arith::ConstantIntOp::create(e.b, e.loc, i64, 64);
+  wide = arith::MaxSIOp::create(e.b, e.loc, wide, least);
+  Value zeros = math::CountLeadingZerosOp::create(e.b, e.loc, wide);
+  // log2 is 63 less the zeros.
+  Value power = e.sub(arith::ConstantIntOp::create(e.b, e.loc, i64, 60), zeros);
+  return arith::IndexCastOp::create(e.b, e.loc, e.b.getIndexType(), power);
 }
 
-/// Scores of positions p on, -inf outside [first, count).
-Value QueryTile::maskUnseen(Value score, Value p, Value first, Value count) {
-  Type i32 = e.b.getI32Type();
-  auto bound = [&](Value limit) {
-    return e.splat(
-        arith::IndexCastOp::create(e.b, e.loc, i32, e.sub(limit, p)));
-  };
-  SmallVector<int32_t> lanes;
-  for (int64_t lane = 0; lane < e.lanes(); ++lane)
-    lanes.push_back(lane);
-  Value position = arith::ConstantOp::create(
-      e.b, e.loc, DenseElementsAttr::get(e.vectorOf(i32), ArrayRef(lanes)));
-  Value after = compare(arith::CmpIPredicate::sge, position, bound(first));
-  Value before = compare(arith::CmpIPredicate::slt, position, bound(count));
-  Value seen = arith::AndIOp::create(e.b, e.loc, after, before);
-  return arith::SelectOp::create(e.b, e.loc, seen, score,
-                                 e.splat(e.real(-kInfinity)));
+/// The block behind the span of block `b`, at most `end`.
+Value spanEnd(Emitter &e, Value b, Value end) {
+  Value power = spanPower(e, b);
+  Value number = arith::ShRUIOp::create(e.b, e.loc, b, power);
+  Value next =
+      arith::ShLIOp::create(e.b, e.loc, e.add(number, e.index(1)), power);
+  return arith::MinSIOp::create(e.b, e.loc, next, end);
 }
 
-Value QueryTile::reduce(Value vector,
-                        function_ref<Value(Value, Value)> combine) {
-  return emitLaneTree(e.b, e.loc, vector,
-                      [&](OpBuilder &, Location, Value low, Value high) {
-                        return combine(low, high);
-                      });
-}
-
-/// s becomes e, row by row, with m_b and l_b of each.
-void QueryTile::emitWeights(const KVBlock &block, Value b, bool isMasked) {
-  constexpr int64_t unroll = 2; // vectors a turn, for the scheduler
-  int64_t step = unroll * e.lanes();
-  auto larger = [&](Value x, Value y) { return e.larger(x, y); };
-  auto sum = [&](Value x, Value y) { return addf(x, y); };
-  /// Two vectors of row r a turn, and what both have led to.
-  auto each = [&](Value r, Value start,
-                  function_ref<Value(Value p, Value x, Value carried)> body) {
-    return e.loop(
-        e.index(0), e.index(kBlock), step, Emitter::Values(unroll, start),
-        [&](Value p, ValueRange carried) {
-          Emitter::Values next;
-          for (int64_t u = 0; u < unroll; ++u) {
-            Value at = e.add(p, e.index(u * e.lanes()));
-            next.push_back(
-                body(at, e.loadVector(scratch.weights, {r, at}), carried[u]));
-          }
-          return next;
-        });
-  };
-  Value scale = e.splat(e.real(op.scale));
-  e.loop(e.index(0), e.index(rows()), [&](Value r) {
-    Value first, count;
-    if (isMasked) {
-      auto [begin, end] = op.range(e.add(row, e.div(r, e.index(members))));
-      Value start = e.mul(b, e.index(kBlock));
-      first = e.sub(begin, start);
-      count = e.sub(end, start);
-    }
-    Emitter::Values most =
-        each(r, e.splat(e.real(kLowest)), [&](Value p, Value s, Value most) {
-          s = mulf(s, scale);
-          if (block.keyScales)
-            s = mulf(s, block.keyScales(p));
-          if (isMasked)
-            s = maskUnseen(s, p, first, count);
-          e.storeVector(s, scratch.weights, {r, p});
-          return e.larger(s, most);
-        });
-    Value mb = reduce(larger(most[0], most[1]), larger);
-    Value top = e.splat(mb);
-    Emitter::Values sums =
-        each(r, e.zeros(), [&](Value p, Value s, Value total) {
-          Value weight = exp(subf(s, top));
-          total = addf(total, weight);
-          if (block.valueScales)
-            weight = mulf(weight, block.valueScales(p));
-          e.storeVector(weight, scratch.weights, {r, p});
-          return total;
-        });
-    e.store(mb, scratch.merging, {e.index(0), r});
-    e.store(reduce(addf(sums[0], sums[1]), sum), scratch.merging,
-            {e.index(1), r});
-  });
-}
-
-/// (m_b, l_b) of all rows merge into the state, lanes are rows.
-void QueryTile::emitMerge() {
-  e.vectors(rows(), [&](Value r, Value mask) {
-    auto load = [&](int64_t number) {
-      return e.loadVector(scratch.merging, {e.index(number), r}, mask);
-    };
-    Value mb = load(0), lb = load(1);
-    Value m = e.loadVector(scratch.state, stateOf(0, r), mask);
-    Value l = e.loadVector(scratch.state, stateOf(1, r), mask);
-    Value next = e.larger(m, mb);
-    Value keep = exp(subf(m, next)), take = exp(subf(mb, next));
-    e.storeVector(next, scratch.state, stateOf(0, r), mask);
-    e.storeVector(e.fma(lb, take, mulf(l, keep)), scratch.state, stateOf(1, r),
-                  mask);
-    e.storeVector(keep, scratch.merging, {e.index(2), r}, mask);
-    e.storeVector(take, scratch.merging, {e.index(3), r}, mask);
-  });
-}
-
-/// o_b over positions [first, count) of the block, merged into the output.
-void QueryTile::emitValues(const KVBlock &block, Value first, Value count) {
-  int64_t all = llvm::divideCeil(op.size, e.lanes());
-  int64_t vectors = e.columnVectors(rows(), all);
-  for (int64_t start = 0; start < all; start += vectors) {
-    SmallVector<Value> masks(vectors), columns(vectors);
-    for (int64_t v = 0; v < vectors; ++v) {
-      int64_t d = (start + v) * e.lanes();
-      columns[v] = e.index(d);
-      if (op.size - d < e.lanes())
-        masks[v] = e.mask(e.index(op.size - d));
-    }
-    Emitter::Values sums =
-        e.loop(first, count, 1, Emitter::Values(rows() * vectors, e.zeros()),
-               [&](Value p, ValueRange carried) {
-                 Emitter::Values inner(carried), values;
-                 for (int64_t v = 0; v < vectors; ++v)
-                   values.push_back(block.values(p, columns[v], masks[v]));
-                 for (int64_t r = 0; r < rows(); ++r) {
-                   Value weight =
-                       e.splat(e.load(scratch.weights, {e.index(r), p}));
-                   for (int64_t v = 0; v < vectors; ++v)
-                     inner[r * vectors + v] =
-                         e.fma(weight, values[v], inner[r * vectors + v]);
-                 }
-                 return inner;
-               });
-    for (int64_t r = 0; r < rows(); ++r) {
-      auto factor = [&](int64_t number) {
-        return e.splat(e.load(scratch.merging, {e.index(number), e.index(r)}));
-      };
-      Value keep = factor(2), take = factor(3);
-      for (int64_t v = 0; v < vectors; ++v) {
-        SmallVector<Value> place = at(r, columns[v]);
-        Value old = mulf(e.loadVector(op.init, place, masks[v]), keep);
-        e.storeVector(e.fma(sums[r * vectors + v], take, old), op.init, place,
-                      masks[v]);
-      }
-    }
-  }
-}
-
-void QueryTile::begin() {
-  for (int64_t r = 0; r < rows(); ++r)
-    e.vectors(op.size, [&](Value d, Value mask) {
-      e.storeVector(e.zeros(), op.init, at(r, d), mask);
-    });
-  e.vectors(rows(), [&](Value r, Value mask) {
-    e.storeVector(e.splat(e.real(kLowest)), scratch.state, stateOf(0, r), mask);
-    e.storeVector(e.zeros(), scratch.state, stateOf(1, r), mask);
-  });
-}
-
-void QueryTile::emitBlock(const KVBlock &block, Value b) {
-  // Rows ascend: the first sees from furthest back, the last furthest on.
-  std::pair<Value, Value> head = op.range(row);
-  std::pair<Value, Value> tail = op.range(e.add(row, e.index(tokens - 1)));
-  Value start = e.mul(b, e.index(kBlock)), end = e.add(start, e.index(kBlock));
-  Value first = e.sub(maximum(head.first, start), start);
-  Value count = e.sub(minimum(tail.second, end), start);
-  e.branch(compare(arith::CmpIPredicate::slt, first, count), [&] {
-    emitScores(block);
-    Value isInside = arith::AndIOp::create(
-        e.b, e.loc, compare(arith::CmpIPredicate::sle, tail.first, start),
-        compare(arith::CmpIPredicate::sge, head.second, end));
-    e.branch(
-        isInside, [&] { emitWeights(block, b, /*isMasked=*/false); },
-        [&] { emitWeights(block, b, /*isMasked=*/true); });
-    emitMerge();
-    emitValues(block, first, count);
-  });
-}
-
-void QueryTile::finish() {
-  for (int64_t r = 0; r < rows(); ++r) {
-    Value sum = e.splat(e.load(scratch.state, stateOf(1, e.index(r))));
-    e.vectors(op.size, [&](Value d, Value mask) {
-      SmallVector<Value> place = at(r, d);
-      Value value = e.loadVector(op.init, place, mask);
-      e.storeVector(arith::DivFOp::create(e.b, e.loc, value, sum), op.init,
-                    place, mask);
-    });
-  }
+/// The number of the span of block `b` (AttendSpansOp::countSpans).
+Value spanNumber(Emitter &e, Value b) {
+  Value power = spanPower(e, b);
+  Value number = arith::ShRUIOp::create(e.b, e.loc, b, power);
+  return e.add(number, e.mul(e.sub(power, e.index(3)), e.index(8)));
 }
 
 /// Tokens and query heads of a register tile.
@@ -363,8 +79,14 @@ class AttentionEmitter {
 public:
   AttentionEmitter(Emitter &e, Operation *anchor, const Attention &op);
   void emit();
+  /// A thread's spans of all rows.
+  void emitSpans(kernel::AttendSpansOp spans);
 
 private:
+  /// Blocks [begin, end) that a row sees.
+  std::pair<Value, Value> blocksOf(Value first, Value last);
+  /// Blocks [b, end) of a span.
+  void emitSpan(Value row, Value count, Value head, Value b, Value end);
   /// The tiles of `count` tokens from `row` on.
   void forEachTile(Value row, Value count, Value head,
                    function_ref<void(QueryTile &)> body);
@@ -399,7 +121,9 @@ AttentionEmitter::AttentionEmitter(Emitter &e, Operation *anchor,
     return e.stackBuffer(anchor, MemRefType::get(sizes, e.b.getF32Type()));
   };
   scratch = {buffer({e.target.rowTile, kBlock}), buffer({4, e.target.rowTile}),
-             buffer({2, sharing * op.group})};
+             buffer({4, sharing * op.group}),
+             buffer({sharing * op.group,
+                     static_cast<int64_t>(llvm::alignTo(op.size, e.lanes()))})};
 }
 
 void AttentionEmitter::forEachMember(Value row, Value number, Value head,
@@ -459,55 +183,136 @@ Value AttentionEmitter::countTokens(Value row, Value rows) {
   return loop.getResult(0);
 }
 
+std::pair<Value, Value> AttentionEmitter::blocksOf(Value first, Value last) {
+  Value block = e.index(kBlock);
+  Value end = e.add(op.range(last).second, e.index(kBlock - 1));
+  return {e.div(op.range(first).first, block), e.div(end, block)};
+}
+
+void AttentionEmitter::emitSpan(Value row, Value count, Value head, Value b,
+                                Value end) {
+  forEachTile(row, count, head, [](QueryTile &tile) { tile.beginSpan(); });
+  e.loop(b, end, [&](Value b) {
+    KVBlock kv = op.block(row, head, b);
+    forEachTile(row, count, head,
+                [&](QueryTile &tile) { tile.emitBlock(kv, b); });
+  });
+}
+
 void AttentionEmitter::emit() {
-  Value zero = e.index(0), rows = e.dim(op.q, 0), block = e.index(kBlock);
+  Value rows = e.dim(op.q, 0);
   Value heads = e.div(e.dim(op.q, 1), e.index(op.group * op.size));
-  e.loopWhileBelow(rows, [&](Value row) -> Value {
+  e.loopWhileBelow(e.index(0), rows, [&](Value row) -> Value {
     Value count = countTokens(row, rows);
     Value last = e.sub(e.add(row, count), e.index(1));
-    Value begin = e.div(op.range(row).first, block);
-    Value end = e.div(e.add(op.range(last).second, e.index(kBlock - 1)), block);
-    e.loop(zero, heads, [&](Value head) {
+    std::pair<Value, Value> blocks = blocksOf(row, last);
+    e.loop(e.index(0), heads, [&](Value head) {
       forEachTile(row, count, head, [](QueryTile &tile) { tile.begin(); });
-      e.loop(begin, end, [&](Value b) {
-        KVBlock kv = op.block(row, head, b);
-        forEachTile(row, count, head,
-                    [&](QueryTile &tile) { tile.emitBlock(kv, b); });
-      });
+      if (!op.isSpanned)
+        emitSpan(row, count, head, blocks.first, blocks.second);
+      else
+        e.loopWhileBelow(blocks.first, blocks.second, [&](Value b) -> Value {
+          Value end = spanEnd(e, b, blocks.second);
+          emitSpan(row, count, head, b, end);
+          forEachTile(row, count, head,
+                      [](QueryTile &tile) { tile.endSpan(); });
+          return end;
+        });
       forEachTile(row, count, head, [](QueryTile &tile) { tile.finish(); });
     });
     return e.add(row, count);
   });
 }
 
+void AttentionEmitter::emitSpans(kernel::AttendSpansOp spans) {
+  Value rows = e.dim(op.q, 0), one = e.index(1);
+  int64_t heads = spans.getKPool().getType().getDimSize(2);
+  MemRefType partials = spans.getPartials().getType();
+  int64_t stride = partials.getDimSize(0) /
+                   (kernel::AttendSpansOp::maxRows * heads * op.group);
+  auto lengthOf = [&](Value row) {
+    std::pair<Value, Value> blocks = blocksOf(row, row);
+    return e.sub(blocks.second, blocks.first);
+  };
+  // Blocks of all rows and heads lie in a row; a thread's part is [low, high).
+  Value total =
+      e.loop(e.index(0), rows, 1, ValueRange{e.index(0)},
+             [&](Value row, ValueRange sum) -> Emitter::Values {
+               return {e.add(sum[0], e.mul(lengthOf(row), e.index(heads)))};
+             })[0];
+  auto bound = [&](Value thread) {
+    return e.div(e.mul(thread, total), spans.getThreads());
+  };
+  Value low = bound(spans.getThread());
+  Value high = bound(e.add(spans.getThread(), one));
+  auto isOwn = [&](Value place) -> Value {
+    Value isAfter = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::sge,
+                                          place, low);
+    Value isBefore = arith::CmpIOp::create(
+        e.b, e.loc, arith::CmpIPredicate::slt, place, high);
+    return arith::AndIOp::create(e.b, e.loc, isAfter, isBefore);
+  };
+  e.loop(e.index(0), rows, 1, ValueRange{e.index(0)},
+         [&](Value row, ValueRange before) -> Emitter::Values {
+           std::pair<Value, Value> blocks = blocksOf(row, row);
+           Value length = e.sub(blocks.second, blocks.first);
+           e.loop(e.index(0), e.index(heads), [&](Value head) {
+             Value start = e.add(before[0], e.mul(head, length));
+             Value line = e.mul(e.add(e.mul(row, e.index(heads)), head),
+                                e.index(op.group * stride));
+             e.loopWhileBelow(blocks.first, blocks.second, [&](Value b) {
+               Value end = spanEnd(e, b, blocks.second);
+               Value place = e.add(start, e.sub(b, blocks.first));
+               e.branch(isOwn(place), [&] {
+                 emitSpan(row, one, head, b, end);
+                 Value number = e.add(line, spanNumber(e, b));
+                 forEachTile(row, one, head, [&](QueryTile &tile) {
+                   tile.storeSpan(spans.getPartials(), number, stride);
+                 });
+               });
+               return end;
+             });
+           });
+           return {e.add(before[0], e.mul(length, e.index(heads)))};
+         });
+}
+
 } // namespace
 
-void smelt::emitCachedAttention(Emitter &e, kernel::CachedAttentionOp op) {
+/// Positions [begin, end) of a causal row.
+template <typename Op>
+static std::pair<Value, Value> causalRange(Emitter &e, Op op, Value row) {
+  Value end = e.add(e.loadIndex(op.getPositions(), {row}), e.index(1));
+  Value begin = e.index(0);
+  if (op.getWindow())
+    begin = arith::MaxSIOp::create(e.b, e.loc, begin,
+                                   e.sub(end, e.index(*op.getWindow())));
+  return {begin, end};
+}
+
+/// What ops over a cache have in common; `firstHead` null: 0.
+template <typename Op>
+static Attention describeCached(Emitter &e, Op op, Value firstHead) {
   Attention attention;
   attention.q = op.getQ();
-  attention.init = op.getInit();
   attention.size = op.getKPool().getType().getDimSize(3);
   attention.group = op.getGroup();
   attention.scale = op.getScale().convertToDouble();
-  attention.isSameSequence = [&](Value row, Value other) -> Value {
+  attention.isSameSequence = [&e, op](Value row, Value other) mutable -> Value {
     return arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::eq,
                                  e.load(op.getSlots(), {row}),
                                  e.load(op.getSlots(), {other}));
   };
-  attention.range = [&](Value row) -> std::pair<Value, Value> {
-    Value end = e.add(e.loadIndex(op.getPositions(), {row}), e.index(1));
-    Value begin = e.index(0);
-    if (op.getWindow())
-      begin = arith::MaxSIOp::create(e.b, e.loc, begin,
-                                     e.sub(end, e.index(*op.getWindow())));
-    return {begin, end};
+  attention.range = [&e, op](Value row) mutable {
+    return causalRange(e, op, row);
   };
-  attention.block = [&](Value row, Value head, Value b) {
+  int64_t padded = llvm::alignTo(attention.size, e.lanes());
+  attention.block = [&e, op, firstHead, padded](Value row, Value head,
+                                                Value b) mutable {
     Value slot = e.loadIndex(op.getSlots(), {row});
     Value id = e.loadIndex(op.getTable(), {slot, b});
-    Value poolHead = e.add(op.getFirstHead(), head);
+    Value poolHead = firstHead ? e.add(firstHead, head) : head;
     // Rows of values that are padded are read in whole vectors.
-    int64_t padded = llvm::alignTo(attention.size, e.lanes());
     bool isPadded = op.getVPool().getType().getDimSize(4) >= padded;
     KVBlock block;
     block.keys = [&e, op, id, poolHead](Value d, Value p) mutable {
@@ -524,13 +329,98 @@ void smelt::emitCachedAttention(Emitter &e, kernel::CachedAttentionOp op) {
                             {op.getLayer(), id, poolHead, p});
       };
     };
+    // The last block is its own next one.
+    Value last = e.div(e.loadIndex(op.getPositions(), {row}), e.index(kBlock));
+    Value next = arith::MinSIOp::create(e.b, e.loc, e.add(b, e.index(1)), last);
+    Value nextId = e.loadIndex(op.getTable(), {slot, next});
+    auto ask = [&e](Value pool, Value layer, Value id, Value head,
+                    Value offset) {
+      Value zero = e.index(0);
+      memref::PrefetchOp::create(e.b, e.loc, pool,
+                                 ValueRange{layer, id, head, zero, offset},
+                                 /*isWrite=*/false, /*localityHint=*/3,
+                                 /*isDataCache=*/true);
+    };
+    block.prefetchValues = [ask, op, id, poolHead](Value offset) mutable {
+      ask(op.getVPool(), op.getLayer(), id, poolHead, offset);
+    };
+    block.prefetchKeys = [ask, op, nextId, poolHead](Value offset) mutable {
+      ask(op.getKPool(), op.getLayer(), nextId, poolHead, offset);
+    };
+    MemRefType keys = op.getKPool().getType(), values = op.getVPool().getType();
+    block.line = 64 * 8 / keys.getElementTypeBitWidth();
+    block.keyCount = keys.getDimSize(3) * keys.getDimSize(4);
+    block.valueCount = values.getDimSize(3) * values.getDimSize(4);
     if (!op.getScales().empty()) {
       block.keyScales = scales(0);
       block.valueScales = scales(1);
     }
     return block;
   };
+  return attention;
+}
+
+void smelt::emitCachedAttention(Emitter &e, kernel::CachedAttentionOp op) {
+  Attention attention = describeCached(e, op, op.getFirstHead());
+  attention.init = op.getInit();
+  attention.isSpanned = op.getSpanned();
   AttentionEmitter(e, op, attention).emit();
+}
+
+void smelt::emitAttendSpans(Emitter &e, kernel::AttendSpansOp op) {
+  Attention attention = describeCached(e, op, {});
+  attention.isSpanned = true;
+  AttentionEmitter(e, op, attention).emitSpans(op);
+}
+
+void smelt::emitMergeSpans(Emitter &e, kernel::MergeSpansOp op) {
+  int64_t size = op.getSize(), group = op.getGroup(), all = op.getHeads();
+  Value partials = op.getPartials(), init = op.getInit();
+  int64_t stride = op.getPartials().getType().getDimSize(0) /
+                   (kernel::AttendSpansOp::maxRows * all * group);
+  Value queryHeads = e.div(e.dim(init, 1), e.index(size));
+  e.loop(e.index(0), e.dim(op.getPositions(), 0), [&](Value row) {
+    std::pair<Value, Value> range = causalRange(e, op, row);
+    Value end =
+        e.div(e.add(range.second, e.index(kBlock - 1)), e.index(kBlock));
+    Value first = spanNumber(e, e.div(range.first, e.index(kBlock)));
+    Value behind = e.add(spanNumber(e, e.sub(end, e.index(1))), e.index(1));
+    e.loop(e.index(0), queryHeads, [&](Value head) {
+      Value column = e.mul(head, e.index(size));
+      Value line =
+          e.add(e.mul(e.add(op.getFirstRow(), row), e.index(all * group)),
+                e.add(e.mul(op.getFirstHead(), e.index(group)), head));
+      line = e.mul(line, e.index(stride));
+      e.vectors(size, [&](Value d, Value mask) {
+        e.storeVector(e.zeros(), init, {row, e.add(column, d)}, mask);
+      });
+      Emitter::Values total = e.loop(
+          first, behind, 1, {e.real(kLowest), e.real(0)},
+          [&](Value span, ValueRange before) -> Emitter::Values {
+            Value from = e.add(line, span);
+            Merged merged = mergeMaxima(e, before[0], before[1],
+                                        e.load(partials, {from, e.index(0)}),
+                                        e.load(partials, {from, e.index(1)}));
+            Value keep = e.splat(merged.keep), take = e.splat(merged.take);
+            e.vectors(size, [&](Value d, Value mask) {
+              Value o = e.loadVector(partials,
+                                     {from, e.add(d, e.index(kPartialHead))});
+              Value old = arith::MulFOp::create(
+                  e.b, e.loc, e.loadVector(init, {row, e.add(column, d)}, mask),
+                  keep);
+              e.storeVector(e.fma(o, take, old), init, {row, e.add(column, d)},
+                            mask);
+            });
+            return {merged.m, merged.l};
+          });
+      Value sum = e.splat(total[1]);
+      e.vectors(size, [&](Value d, Value mask) {
+        Value o = e.loadVector(init, {row, e.add(column, d)}, mask);
+        e.storeVector(arith::DivFOp::create(e.b, e.loc, o, sum), init,
+                      {row, e.add(column, d)}, mask);
+      });
+    });
+  });
 }
 
 void smelt::emitAttention(Emitter &e, kernel::AttentionOp op) {

@@ -214,7 +214,7 @@ void Appender::emit() {
   Value heads = e.index(pool.getDimSize(2)),
         block = e.index(pool.getDimSize(4));
   Value rows = e.dim(op.getK(), 0), lanes = e.index(e.lanes());
-  e.loopWhileBelow(rows, [&](Value row) -> Value {
+  e.loopWhileBelow(e.index(0), rows, [&](Value row) -> Value {
     Value slot = e.load(op.getSlots(), {row});
     Value position = e.loadIndex(op.getPositions(), {row});
     Value slotIndex =

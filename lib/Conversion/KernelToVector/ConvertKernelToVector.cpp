@@ -27,8 +27,9 @@ struct ConvertKernelToVector
     SmallVector<Operation *> ops;
     getOperation().walk([&](Operation *op) {
       if (isa<kernel::MatmulOp, kernel::QuantizeOp, kernel::CachedAttentionOp,
-              kernel::AttentionOp, kernel::GatherOp, kernel::RotateOp,
-              kernel::KVAppendOp, kernel::TransposeOp, kernel::PoolOp>(op))
+              kernel::AttentionOp, kernel::AttendSpansOp, kernel::MergeSpansOp,
+              kernel::GatherOp, kernel::RotateOp, kernel::KVAppendOp,
+              kernel::TransposeOp, kernel::PoolOp>(op))
         ops.push_back(op);
     });
     for (Operation *op : ops) {
@@ -46,6 +47,12 @@ struct ConvertKernelToVector
               })
               .Case([&](kernel::CachedAttentionOp o) {
                 return emitCachedAttention(e, o), success();
+              })
+              .Case([&](kernel::AttendSpansOp o) {
+                return emitAttendSpans(e, o), success();
+              })
+              .Case([&](kernel::MergeSpansOp o) {
+                return emitMergeSpans(e, o), success();
               })
               .Case([&](kernel::AttentionOp o) {
                 return emitAttention(e, o), success();

@@ -179,11 +179,12 @@ struct Emitter {
       step(index(i), sums);
     return sums;
   }
-  /// Calls `body` on an index from 0 on, which returns the next one, while it
-  /// is below `end`.
-  void loopWhileBelow(Value end, llvm::function_ref<Value(Value i)> body) {
+  /// Calls `body` on an index from `begin` on, which returns the next one,
+  /// while it is below `end`.
+  void loopWhileBelow(Value begin, Value end,
+                      llvm::function_ref<Value(Value i)> body) {
     mlir::scf::WhileOp::create(
-        b, loc, mlir::TypeRange(b.getIndexType()), mlir::ValueRange(index(0)),
+        b, loc, mlir::TypeRange(b.getIndexType()), mlir::ValueRange(begin),
         [&](mlir::OpBuilder &, mlir::Location, mlir::ValueRange i) {
           mlir::Value below = mlir::arith::CmpIOp::create(
               b, loc, mlir::arith::CmpIPredicate::slt, i[0], end);
@@ -254,6 +255,8 @@ mlir::LogicalResult emitMatmul(Emitter &e, kernel::MatmulOp op);
 mlir::LogicalResult emitQuantizedMatmul(Emitter &e, kernel::MatmulOp op);
 void emitQuantize(Emitter &e, kernel::QuantizeOp op);
 void emitCachedAttention(Emitter &e, kernel::CachedAttentionOp op);
+void emitAttendSpans(Emitter &e, kernel::AttendSpansOp op);
+void emitMergeSpans(Emitter &e, kernel::MergeSpansOp op);
 void emitAttention(Emitter &e, kernel::AttentionOp op);
 void emitQuantizedGather(Emitter &e, kernel::GatherOp op);
 void emitGather(Emitter &e, kernel::GatherOp op);

@@ -84,6 +84,10 @@ private:
   LogicalResult buildPanels();
   LogicalResult buildRows();
   LogicalResult buildHeads();
+  LogicalResult buildSpans();
+  /// Whether the rows of a step are split over positions instead of heads: few
+  /// rows, and heads that the threads can't share evenly.
+  Value isSplit(Value rows, int64_t heads);
 
   /// The forall: `body` computes the thread's part into the carried tensors;
   /// `offsets` and `sizes` say where that part lies in the results, which it
@@ -454,6 +458,16 @@ LogicalResult Nest::buildHeads() {
   SmallVector<Range> domain = cast<TilingInterface>(root).getIterationDomain(b);
   Value rows = getValueOrCreateConstantIndexOp(b, loc, domain[0].size);
   Value heads = getValueOrCreateConstantIndexOp(b, loc, domain[1].size);
+  // Of a step's two ways, the one that isn't taken has no rows.
+  auto attention = dyn_cast<kernel::CachedAttentionOp>(root);
+  auto merge = dyn_cast<kernel::MergeSpansOp>(root);
+  if (merge)
+    rows = arith::SelectOp::create(b, loc, isSplit(rows, merge.getHeads()),
+                                   rows, index(0));
+  else if (attention && attention.getSpanned())
+    rows = arith::SelectOp::create(
+        b, loc, isSplit(rows, attention.getKPool().getType().getDimSize(2)),
+        index(0), rows);
   return forall([&](Value thread, Value threads,
                     ValueRange carried) -> FailureOr<Region> {
     // A grid of threads: as many columns as there are heads, at most.
@@ -479,12 +493,54 @@ LogicalResult Nest::buildHeads() {
   });
 }
 
+Value Nest::isSplit(Value rows, int64_t heads) {
+  Value threads = kernel::NumThreadsOp::create(b, loc);
+  Value rest = arith::RemUIOp::create(b, loc, index(heads), threads);
+  Value isUneven =
+      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, rest, index(0));
+  Value isFew = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ule, rows,
+                                      index(kernel::AttendSpansOp::maxRows));
+  return arith::AndIOp::create(b, loc, isUneven, isFew);
+}
+
+/// The thread's spans of all rows, if the step is split.
+LogicalResult Nest::buildSpans() {
+  auto spans = cast<kernel::AttendSpansOp>(root);
+  OpFoldResult size = tensor::getMixedSize(b, loc, spans.getQ(), 0);
+  Value rows = getValueOrCreateConstantIndexOp(b, loc, size);
+  int64_t heads = spans.getKPool().getType().getDimSize(2);
+  Value count =
+      arith::SelectOp::create(b, loc, isSplit(rows, heads), rows, index(0));
+  return forall([&](Value thread, Value threads, ValueRange) {
+    auto own = cast<kernel::AttendSpansOp>(b.clone(*root));
+    auto cut = [&](OpOperand &operand) {
+      SmallVector<OpFoldResult> sizes =
+          tensor::getMixedSizes(b, loc, operand.get());
+      SmallVector<OpFoldResult> offsets(sizes.size(), b.getIndexAttr(0));
+      SmallVector<OpFoldResult> strides(sizes.size(), b.getIndexAttr(1));
+      sizes[0] = count;
+      b.setInsertionPoint(own);
+      operand.set(tensor::ExtractSliceOp::create(b, loc, operand.get(), offsets,
+                                                 sizes, strides));
+    };
+    for (OpOperand *operand : {&own.getQMutable(), &own.getSlotsMutable(),
+                               &own.getPositionsMutable()})
+      cut(*operand);
+    own.getThreadMutable().assign(thread);
+    own.getThreadsMutable().assign(threads);
+    return FailureOr<Region>(Region());
+  });
+}
+
 LogicalResult Nest::build() {
   collectMembers();
   b.setInsertionPoint(root);
+  if (isa<kernel::AttendSpansOp>(root))
+    return buildSpans();
   if (isPanels(root))
     return buildPanels();
-  if (isa<kernel::CachedAttentionOp, kernel::AttentionOp>(root))
+  if (isa<kernel::CachedAttentionOp, kernel::AttentionOp, kernel::MergeSpansOp>(
+          root))
     return buildHeads();
   return buildRows();
 }
@@ -512,7 +568,7 @@ struct TileAndFuse : smelt::impl::TileAndFuseBase<TileAndFuse> {
         if (!isa<linalg::LinalgOp>(op) &&
             !isa<kernel::KernelDialect>(op->getDialect()))
           continue;
-        if (!isa<TilingInterface>(op))
+        if (!isa<TilingInterface, kernel::AttendSpansOp>(op))
           continue;
         if (failed(Nest(rewriter, op, rows).build()))
           return signalPassFailure();

@@ -5,7 +5,7 @@ module attributes {llm.target = "avx2"} {
 // that a row doesn't see are -inf before the maximum is taken.
 // CHECK-LABEL: func.func @attention
 // CHECK-DAG: memref.alloca() {{.*}} : memref<6x64xf32>
-// CHECK-DAG: memref.alloca() {{.*}} : memref<2x24xf32>
+// CHECK-DAG: memref.alloca() {{.*}} : memref<4x24xf32>
 // CHECK: scf.while
 // CHECK: math.exp
 // CHECK: else

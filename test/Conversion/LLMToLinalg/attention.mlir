@@ -1,5 +1,21 @@
-// RUN: smelt-opt %s --convert-llm-to-linalg | FileCheck %s
+// RUN: smelt-opt %s --split-input-file --convert-llm-to-linalg | FileCheck %s
 
+// Long sequences fold to spans, which threads may share: 16 of 512 positions and
+// 8 of 1024 for 8 rows of 2 heads.
+module attributes {llm.model = {context = 16384 : i64}} {
+// CHECK-LABEL: func.func @spans
+// CHECK: kernel.cached_attention {{.+}} spanned
+// CHECK: %[[PARTIALS:.+]] = memref.alloc() {{.*}}: memref<384x32xf32>
+// CHECK: kernel.attend_spans {{.+}} into %[[PARTIALS]] of %{{.+}}, %{{.+}} : memref<384x32xf32>
+// CHECK: kernel.merge_spans {{.+}} from %[[PARTIALS]]
+func.func @spans(%q: tensor<?x8xf32>, %i: tensor<?xi32>,
+                 %kv: !llm.kv<layers = 2, heads = 1, size = 4, type = bf16> {llm.input = "kv"}) -> tensor<?x8xf32> {
+  %c0 = arith.constant 0 : index
+  %y = llm.cached_attention %q, %kv[%c0] at %i, %i {heads = 2 : i64, scale = 0.5 : f32} : tensor<?x8xf32>, !llm.kv<layers = 2, heads = 1, size = 4, type = bf16>, tensor<?xi32>
+  return %y : tensor<?x8xf32>
+}
+}
+// -----
 // Integers come with a scale for each head and position.
 // CHECK-LABEL: func.func @integers
 // CHECK-SAME: memref<2x?x3x20x64xi8> {llm.input = "kv.k"}

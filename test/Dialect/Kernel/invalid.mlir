@@ -237,3 +237,38 @@ func.func @cached_attention_c2(%q: memref<?x8xf32>, %i: memref<?xi32>, %kp: memr
       outs(%q : memref<?x8xf32>) {group = 2 : i64, scale = 0.5 : f32}
   return
 }
+
+// -----
+
+func.func @attend_spans_c3(%q: memref<?x8xf32>, %i: memref<?xi32>, %kp: memref<2x?x1x4x64xf32>, %vp: memref<2x?x1x64x16xf32>, %t: memref<?x?xi32>, %l: index, %p: memref<48x16xf32>) {
+  // expected-error @+1 {{expects partials with a multiple of 16 rows and 32 columns, got 'memref<48x16xf32>'}}
+  kernel.attend_spans ins(%q, %i, %i : memref<?x8xf32>, memref<?xi32>) over %kp, %vp[%l] by %t : memref<2x?x1x4x64xf32>, memref<2x?x1x64x16xf32>, memref<?x?xi32>
+      into %p of %l, %l : memref<48x16xf32> {group = 2 : i64, scale = 0.5 : f32}
+  return
+}
+
+// -----
+
+func.func @merge_spans_c1(%i: memref<?xi32>, %p: memref<48x32xf32>, %l: index, %y: memref<?x12xf32>) {
+  // expected-error @+1 {{expects columns of init (12) to be a multiple of 8, group * size}}
+  kernel.merge_spans ins(%i : memref<?xi32>) from %p[%l, %l] : memref<48x32xf32> outs(%y : memref<?x12xf32>) {group = 2 : i64, size = 4 : i64, heads = 1 : i64}
+  return
+}
+
+// -----
+
+func.func @attend_spans_c1(%q: memref<?x9xf32>, %i: memref<?xi32>, %kp: memref<2x?x1x4x64xf32>, %vp: memref<2x?x1x64x16xf32>, %t: memref<?x?xi32>, %l: index, %p: memref<48x32xf32>) {
+  // expected-error @+1 {{expects columns of q (9) to be a multiple of 8, group * head size}}
+  kernel.attend_spans ins(%q, %i, %i : memref<?x9xf32>, memref<?xi32>) over %kp, %vp[%l] by %t : memref<2x?x1x4x64xf32>, memref<2x?x1x64x16xf32>, memref<?x?xi32>
+      into %p of %l, %l : memref<48x32xf32> {group = 2 : i64, scale = 0.5 : f32}
+  return
+}
+
+// -----
+
+func.func @attend_spans_c2(%q: memref<?x8xf32>, %i: memref<?xi32>, %kp: memref<2x?x1x4x64xi8>, %vp: memref<2x?x1x64x16xi8>, %t: memref<?x?xi32>, %l: index, %p: memref<48x32xf32>) {
+  // expected-error @+1 {{expects pools of the same elements, with two scales if those are i8, else none}}
+  kernel.attend_spans ins(%q, %i, %i : memref<?x8xf32>, memref<?xi32>) over %kp, %vp[%l] by %t : memref<2x?x1x4x64xi8>, memref<2x?x1x64x16xi8>, memref<?x?xi32>
+      into %p of %l, %l : memref<48x32xf32> {group = 2 : i64, scale = 0.5 : f32}
+  return
+}

@@ -66,6 +66,19 @@ func.func @cache(%q: memref<?x8xf32>, %k: memref<?x4xf32>, %ints: memref<?xi32>,
   return
 }
 
+// CHECK-LABEL: func.func @spans
+func.func @spans(%q: memref<?x8xf32>, %ints: memref<?xi32>, %kp: memref<2x?x1x4x64xf32>, %vp: memref<2x?x1x64x16xf32>,
+                 %table: memref<?x?xi32>, %layer: index, %partials: memref<48x32xf32>, %out: memref<?x8xf32>) {
+  // CHECK: kernel.attend_spans ins({{.+}}) over {{.+}} into %{{.+}} of %{{.+}}, %{{.+}} : memref<48x32xf32> {group = 2 : i64, scale = 5.000000e-01 : f32}
+  kernel.attend_spans ins(%q, %ints, %ints : memref<?x8xf32>, memref<?xi32>)
+      over %kp, %vp[%layer] by %table : memref<2x?x1x4x64xf32>, memref<2x?x1x64x16xf32>, memref<?x?xi32>
+      into %partials of %layer, %layer : memref<48x32xf32> {group = 2 : i64, scale = 0.5 : f32}
+  // CHECK: kernel.merge_spans ins({{.+}}) from %{{.+}}[%{{.+}}, %{{.+}}] : memref<48x32xf32> outs({{.+}}) {group = 2 : i64, heads = 1 : i64, size = 4 : i64}
+  kernel.merge_spans ins(%ints : memref<?xi32>) from %partials[%layer, %layer] : memref<48x32xf32>
+      outs(%out : memref<?x8xf32>) {group = 2 : i64, size = 4 : i64, heads = 1 : i64}
+  return
+}
+
 // CHECK-LABEL: func.func @cache_of_integers
 func.func @cache_of_integers(%q: memref<?x8xf32>, %k: memref<?x4xf32>, %ints: memref<?xi32>,
                  %kp: memref<2x?x1x4x64xi8>, %vp: memref<2x?x1x64x16xi8>, %s: memref<2x?x1x64xf32>, %table: memref<?x?xi32>,

@@ -106,3 +106,31 @@ func.func @read_twice(%x: tensor<?x16xf32>, %rows: index) -> tensor<?x16xf32> {
   } -> tensor<?x16xf32>
   return %y : tensor<?x16xf32>
 }
+
+// Of the two ways of a step, the one that isn't taken has no rows: heads that the
+// threads share evenly, or more than eight rows, stay together.
+// CHECK-LABEL: func.func @tile_and_fuse_spans
+// CHECK: %[[N:.+]] = kernel.num_threads
+// CHECK: %[[REST:.+]] = arith.remui %c3, %[[N]]
+// CHECK: %[[UNEVEN:.+]] = arith.cmpi ne, %[[REST]], %c0
+// CHECK: %[[FEW:.+]] = arith.cmpi ule, %[[ROWS:.+]], %c8
+// CHECK: %[[SPLIT:.+]] = arith.andi %[[UNEVEN]], %[[FEW]]
+// CHECK: arith.select %[[SPLIT]], %c0, %[[ROWS]]
+// CHECK: scf.forall
+// CHECK: kernel.cached_attention
+// CHECK: arith.select %{{.+}}, %{{.+}}, %c0
+// CHECK: scf.forall (%[[T:.+]]) in (%[[ALL:.+]]) {
+// CHECK: kernel.attend_spans {{.+}} of %[[T]], %[[ALL]]
+// CHECK: scf.forall
+// CHECK: kernel.merge_spans
+func.func @tile_and_fuse_spans(%q: tensor<?x24xf32>, %i: tensor<?xi32>, %kp: memref<2x?x3x4x64xf32>, %vp: memref<2x?x3x64x16xf32>, %t: memref<?x?xi32>, %l: index, %m: index, %p: memref<96x32xf32>) -> tensor<?x24xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %e = tensor.empty(%m) : tensor<?x24xf32>
+  %a = kernel.cached_attention ins(%q, %i, %i : tensor<?x24xf32>, tensor<?xi32>) over %kp, %vp[%l, %c0] by %t : memref<2x?x3x4x64xf32>, memref<2x?x3x64x16xf32>, memref<?x?xi32>
+      outs(%e : tensor<?x24xf32>) {group = 2 : i64, scale = 0.5 : f32, spanned} -> tensor<?x24xf32>
+  kernel.attend_spans ins(%q, %i, %i : tensor<?x24xf32>, tensor<?xi32>) over %kp, %vp[%l] by %t : memref<2x?x3x4x64xf32>, memref<2x?x3x64x16xf32>, memref<?x?xi32>
+      into %p of %c0, %c1 : memref<96x32xf32> {group = 2 : i64, scale = 0.5 : f32}
+  %y = kernel.merge_spans ins(%i : tensor<?xi32>) from %p[%c0, %c0] : memref<96x32xf32> outs(%a : tensor<?x24xf32>) {group = 2 : i64, size = 4 : i64, heads = 3 : i64} -> tensor<?x24xf32>
+  return %y : tensor<?x24xf32>
+}

@@ -14,7 +14,7 @@
 //===----------------------------------------------------------------------===//
 #include "Vector/Jit.h"
 
-#include "smelt/Dialect/LLM/IR/Formats.h"
+#include "smelt/Dialect/Kernel/IR/Kernel.h"
 #include "smelt/Target/CPU/Targets.h"
 
 #include "llvm/ADT/APFloat.h"
@@ -49,11 +49,18 @@ struct Case {
   const Kind &kind;
   int64_t heads, group, size; // of kv heads, of query heads each, of a head
   int64_t window;             // 0: none
+  int64_t context;            // 0: without spans
   std::vector<int64_t> lengths, queries; // of each sequence
 
   int64_t padded() const { return (size + 15) / 16 * 16; }
   int64_t width() const { return heads * size; }
   int64_t queryWidth() const { return width() * group; }
+  /// Rows and columns of partials.
+  int64_t partialRows() const {
+    return kernel::AttendSpansOp::maxRows * heads * group *
+           kernel::AttendSpansOp::countSpans(context);
+  }
+  int64_t partialWidth() const { return kernel::AttendSpansOp::getWidth(size); }
 };
 
 std::string text(int64_t value) { return std::to_string(value); }
@@ -77,6 +84,35 @@ std::string makeIR(llvm::StringRef target, const Case &c) {
       text(layer) + " : index\n";
   std::string window =
       c.window ? ", window = " + text(c.window) + " : i64" : "";
+  std::string operands =
+                  "(%q, %s, %p : " + any + ", " + ints + ") over %kp, %vp[%l",
+              tail = ", scale = 0.3 : f32" + window + "}\n return\n}\n";
+  std::string spans;
+  if (c.context) {
+    std::string partials = "memref<" + text(c.partialRows()) + "x" +
+                           text(c.partialWidth()) + "xf32>";
+    auto load = [](std::string name, int number) {
+      return " %" + name + "i = memref.load %h[%c" + text(number) +
+             "] : memref<?xi32>\n %" + name + " = arith.index_cast %" + name +
+             "i : i32 to index\n";
+    };
+    spans = "func.func @spans(%q: " + any + ", %s: " + ints + ", %p: " + ints +
+            ", " + pools + ", %h: " + ints + ", %o: " + partials + ")" +
+            attributes +
+            " %c0 = arith.constant 0 : index\n %c1 = arith.constant 1 : "
+            "index\n" +
+            load("t0", 0) + load("n", 1) + " kernel.attend_spans ins" +
+            operands + "] by %t : " + keys + ", " + values + ", " + table +
+            scaled + " into %o of %t0, %n : " + partials +
+            " {group = " + text(c.group) + " : i64" + tail +
+            "func.func @merge(%p: " + ints + ", %o: " + partials +
+            ", %y: " + any + ")" + attributes +
+            " %c0 = arith.constant 0 : index\n kernel.merge_spans ins(%p : " +
+            ints + ") from %o[%c0, %c0] : " + partials + " outs(%y : " + any +
+            ") {group = " + text(c.group) + " : i64, size = " + text(c.size) +
+            " : i64, heads = " + text(c.heads) + " : i64" + window +
+            "}\n return\n}\n";
+  }
   return "module attributes {llm.target = \"" + target.str() +
          "\"} {\nfunc.func @append(%k: " + rows + ", %v: " + rows +
          ", %s: " + ints + ", %p: " + ints + ", " + pools + ")" + attributes +
@@ -88,11 +124,10 @@ std::string makeIR(llvm::StringRef target, const Case &c) {
          " %c0 = arith.constant 0 : index\n"
          " %h0 = memref.load %h[%c0] : memref<?xi32>\n"
          " %first = arith.index_cast %h0 : i32 to index\n"
-         " kernel.cached_attention ins(%q, %s, %p : " +
-         any + ", " + ints + ") over %kp, %vp[%l, %first] by %t : " + keys +
-         ", " + values + ", " + table + scaled + " outs(%y : " + any +
-         ") {group = " + text(c.group) + " : i64, scale = 0.3 : f32" + window +
-         "}\n return\n}\n}";
+         " kernel.cached_attention ins" +
+         operands + ", %first] by %t : " + keys + ", " + values + ", " + table +
+         scaled + " outs(%y : " + any + ") {" + (c.context ? "spanned, " : "") +
+         "group = " + text(c.group) + " : i64" + tail + spans + "}";
 }
 
 const char *const passes =
@@ -158,6 +193,8 @@ public:
   void checkStored();
   /// Queries of all sequences in one step.
   void attend();
+  /// The same, split over threads.
+  void expectSplit(const std::vector<float> &whole);
 
 private:
   /// Calls `name` with rows and pools.
@@ -358,6 +395,29 @@ void Cache::attend() {
   }
   EXPECT_EQ(std::memcmp(whole.data(), apart.data(), 4 * whole.size()), 0)
       << "heads apart, rows cut at " << border << ", differ";
+  if (c.context)
+    expectSplit(whole);
+}
+
+void Cache::expectSplit(const std::vector<float> &whole) {
+  int64_t rows = slots.size();
+  for (int32_t threads : {1, 2, 3, 7, 40}) {
+    std::vector<float> partials(c.partialRows() * c.partialWidth(), NAN);
+    auto out = makeMemRef(partials, c.partialRows(), c.partialWidth(),
+                          c.partialWidth());
+    auto s = makeMemRef(slots), p = makeMemRef(positions);
+    for (int32_t thread = 0; thread < threads; ++thread) {
+      std::vector<int32_t> team = {thread, threads};
+      auto in = makeMemRef(q, rows, c.queryWidth(), c.queryWidth());
+      auto t = makeMemRef(team);
+      call("spans", in, t, s, p, out);
+    }
+    std::vector<float> y(whole.size(), NAN);
+    auto result = makeMemRef(y, rows, c.queryWidth(), c.queryWidth());
+    jit.call("merge", p, out, result);
+    EXPECT_EQ(std::memcmp(whole.data(), y.data(), 4 * y.size()), 0)
+        << threads << " threads";
+  }
 }
 
 void runCase(const Case &c, llvm::StringRef target, std::mt19937 &random) {
@@ -387,6 +447,7 @@ TEST(Attention, CachesOfAllKinds) {
              pick({1, 2, 3, 4, 6, 7, 8}),
              pick({1, 7, 16, 20, 33, 40, 48, 64, 72, 80, 112, 128}),
              pick({0, 0, 1, 5, 63, 64, 65, 1000}),
+             0,
              {},
              {}};
       for (int s = 0; s < 3; ++s) {
@@ -402,14 +463,35 @@ TEST(Attention, CachesOfAllKinds) {
     }
 }
 
-/// A generated token far into a text, across several spans.
-TEST(Attention, LongContext) {
+/// Far into texts, across several spans, with teams of any size.
+TEST(Attention, SplitOverPositions) {
   unsigned seed = std::random_device()();
   SCOPED_TRACE("seed " + text(seed));
   std::mt19937 random(seed);
-  const Kind &kind = kinds[random() % std::size(kinds)];
-  Case c{kind, 1, 4, 32, 0, {int64_t(2000 + random() % 200)}, {3}};
-  runCase(c, "avx2", random);
+  for (int64_t window : {int64_t(0), int64_t(700 + random() % 900)}) {
+    const Kind &kind = kinds[random() % std::size(kinds)];
+    int64_t group = 1 + random() % 8, size = 1 + random() % 40;
+    Case c{kind, 2, group, size, window, 3000, {}, {}};
+    c.lengths = {int64_t(1100 + random() % 1500), 512, 513};
+    c.queries = {3, 2, int64_t(1 + random() % 3)};
+    runCase(c, "avx2", random);
+  }
+}
+
+/// Spans lie as the op says: eight blocks each, then eighths of powers of two.
+TEST(Attention, CountsSpans) {
+  int64_t count = 0, begin = 0;
+  for (int64_t blocks = 1; blocks < 5000; ++blocks) {
+    if (blocks > begin) { // the first of a span
+      int64_t size = 8;
+      while (begin >= 16 * size)
+        size *= 2;
+      begin += size;
+      ++count;
+    }
+    ASSERT_EQ(kernel::AttendSpansOp::countSpans(64 * blocks), count);
+    ASSERT_EQ(kernel::AttendSpansOp::countSpans(64 * blocks - 63), count);
+  }
 }
 
 } // namespace

@@ -28,10 +28,11 @@ struct KernelModel
     return dps && dps.isDpsInit(&operand);
   }
 
-  /// Destinations are overwritten without being read.
+  /// Destinations are overwritten without being read, but for one that is the
+  /// result already where there is nothing to merge.
   bool bufferizesToMemoryRead(Operation *op, OpOperand &operand,
                               const AnalysisState &) const {
-    return !isInit(op, operand);
+    return !isInit(op, operand) || isa<MergeSpansOp>(op);
   }
 
   bool bufferizesToMemoryWrite(Operation *op, OpOperand &operand,
@@ -84,6 +85,7 @@ void smelt::kernel::registerBufferizableOpInterfaceModels(
     DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, KernelDialect *) {
     attach<QuantizeOp, MatmulOp, GatherOp, RotateOp, KVAppendOp,
-           CachedAttentionOp, AttentionOp, TransposeOp, PoolOp>(context);
+           CachedAttentionOp, AttendSpansOp, MergeSpansOp, AttentionOp,
+           TransposeOp, PoolOp>(context);
   });
 }

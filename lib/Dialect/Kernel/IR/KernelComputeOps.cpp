@@ -64,6 +64,11 @@ TileMap CachedAttentionOp::getTileMap() {
            {8, 1, 1, width}}};
 }
 
+TileMap MergeSpansOp::getTileMap() {
+  int64_t width = static_cast<int64_t>(getGroup()) * getSize();
+  return {2, {{0, 0, 0}, {4, 1, 1, width}, {4, 0, 0}}};
+}
+
 TileMap AttentionOp::getTileMap() {
   int64_t size = getSize();
   return {2,
@@ -220,6 +225,7 @@ TILED_OP(GatherOp, 2)
 TILED_OP(RotateOp, 3)
 TILED_OP(KVAppendOp, 4, 5, 8, 9)
 TILED_OP(CachedAttentionOp, 8)
+TILED_OP(MergeSpansOp, 4)
 TILED_OP(AttentionOp, 5)
 TILED_OP(TransposeOp, 1)
 TILED_OP(PoolOp, 3)
@@ -250,6 +256,45 @@ CachedAttentionOp::getTiledImplementation(OpBuilder &b,
   tiled.getFirstHeadMutable().assign(
       getValueOrCreateConstantIndexOp(b, getLoc(), head));
   return result;
+}
+
+FailureOr<TilingResult>
+MergeSpansOp::getTiledImplementation(OpBuilder &b,
+                                     ArrayRef<OpFoldResult> offsets,
+                                     ArrayRef<OpFoldResult> sizes) {
+  FailureOr<TilingResult> result = tile(b, *this, getTileMap(), offsets, sizes);
+  if (failed(result))
+    return failure();
+  // The tile says which rows of partials are its own.
+  auto tiled = cast<MergeSpansOp>(result->tiledOps.front());
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(tiled);
+  AffineExpr sum = b.getAffineSymbolExpr(0) + b.getAffineSymbolExpr(1);
+  auto shift = [&](Value first, OpFoldResult offset) {
+    return getValueOrCreateConstantIndexOp(
+        b, getLoc(),
+        affine::makeComposedFoldedAffineApply(b, getLoc(), sum,
+                                              {OpFoldResult(first), offset}));
+  };
+  tiled.getFirstRowMutable().assign(shift(getFirstRow(), offsets[0]));
+  tiled.getFirstHeadMutable().assign(shift(getFirstHead(), offsets[1]));
+  return result;
+}
+
+void AttendSpansOp::getEffects(
+    SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  collectEffects(*this, {7}, effects);
+}
+
+int64_t AttendSpansOp::countSpans(int64_t positions) {
+  // The last block's span; see the description.
+  auto last = static_cast<uint64_t>((positions - 1) / 64);
+  int64_t power = llvm::Log2_64(std::max<uint64_t>(last, 64));
+  return 8 * (power - 6) + static_cast<int64_t>(last >> (power - 3)) + 1;
+}
+
+int64_t AttendSpansOp::getWidth(int64_t size) {
+  return 16 + static_cast<int64_t>(llvm::alignTo(size, 16));
 }
 
 //===----------------------------------------------------------------------===//
@@ -373,16 +418,48 @@ LogicalResult KVAppendOp::verify() {
   return verifyPools(*this); // (C1)
 }
 
-LogicalResult CachedAttentionOp::verify() {
-  int64_t group = getGroup(), size = getKPool().getType().getDimSize(3);
+/// Whether rows of queries go with the pools of an op.
+template <typename Op> static LogicalResult verifyQueries(Op op) {
+  int64_t group = op.getGroup(), size = op.getKPool().getType().getDimSize(3);
   if (group < 1 || size < 1)
-    return emitOpError("expects a positive group and a static head size");
-  if (!ShapedType::isDynamic(columns(getQ())) &&
-      columns(getQ()) % (group * size))
-    return emitOpError("expects columns of q (")
-           << columns(getQ()) << ") to be a multiple of " << group * size
-           << ", group * head size"; // (C1)
-  return verifyPools(*this);         // (C2)
+    return op.emitOpError("expects a positive group and a static head size");
+  if (!ShapedType::isDynamic(columns(op.getQ())) &&
+      columns(op.getQ()) % (group * size))
+    return op.emitOpError("expects columns of q (")
+           << columns(op.getQ()) << ") to be a multiple of " << group * size
+           << ", group * head size";
+  return success();
+}
+
+LogicalResult AttendSpansOp::verify() {
+  if (failed(verifyQueries(*this)) || failed(verifyPools(*this))) // (C1), (C2)
+    return failure();
+  MemRefType partials = getPartials().getType();
+  MemRefType pool = getKPool().getType();
+  int64_t width = getWidth(pool.getDimSize(3));
+  int64_t rows = maxRows * pool.getDimSize(2) * getGroup();
+  if (!partials.hasStaticShape() || partials.getDimSize(1) != width ||
+      partials.getDimSize(0) % rows) // (C3)
+    return emitOpError("expects partials with a multiple of ")
+           << rows << " rows and " << width << " columns, got " << partials;
+  return success();
+}
+
+LogicalResult MergeSpansOp::verify() {
+  int64_t width = static_cast<int64_t>(getGroup()) * getSize();
+  if (getGroup() < 1 || getSize() < 1 || getHeads() < 1)
+    return emitOpError("expects a positive group, size and number of heads");
+  if (!ShapedType::isDynamic(columns(getInit())) && columns(getInit()) % width)
+    return emitOpError("expects columns of init (")
+           << columns(getInit()) << ") to be a multiple of " << width
+           << ", group * size"; // (C1)
+  return success();
+}
+
+LogicalResult CachedAttentionOp::verify() {
+  if (failed(verifyQueries(*this))) // (C1)
+    return failure();
+  return verifyPools(*this); // (C2)
 }
 
 LogicalResult AttentionOp::verify() {

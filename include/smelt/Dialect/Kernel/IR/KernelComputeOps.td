@@ -241,18 +241,97 @@ def Kernel_CachedAttentionOp : Kernel_ComputeOp<"cached_attention",
     Constraints:
     - (C1) columns of `q` are a multiple of `group` * head size.
     - (C2) both pools have the same elements; `scales` are two if those are i8, else none.
+
+    With `spanned`, the fold over blocks is one of spans (see below), and a step
+    that `kernel.attend_spans` splits over threads is left to it.
   }];
   let arguments = (ins Kernel_Rows:$q, Kernel_Ints:$slots, Kernel_Ints:$positions,
                        Kernel_Pool:$k_pool, Kernel_Pool:$v_pool,
                        Index:$layer, Index:$first_head, MemRefRankOf<[I32], [2]>:$table,
                        Kernel_Rows:$init, Variadic<Kernel_PoolScales>:$scales,
-                       I64Attr:$group, F32Attr:$scale, OptionalAttr<I64Attr>:$window);
+                       I64Attr:$group, F32Attr:$scale, OptionalAttr<I64Attr>:$window,
+                       UnitAttr:$spanned);
   let assemblyFormat = [{
     `ins` `(` $q `,` $slots `,` $positions `:` type($q) `,` type($slots) `)`
     `over` $k_pool `,` $v_pool `[` $layer `,` $first_head `]` `by` $table
     `:` type($k_pool) `,` type($v_pool) `,` type($table)
     (`scaled` `(` $scales^ `:` type($scales) `)`)?
     `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?
+  }];
+  let hasVerifier = 1;
+}
+
+def Kernel_AttendSpansOp : Kernel_Op<"attend_spans",
+    [AllTypesMatch<["slots", "positions"]>, DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "attention of few rows, split over their positions";
+  let description = [{
+    Blocks of 64 positions belong to spans at fixed positions: eight blocks each
+    up to position 8192, an eighth of a power of two beyond. Each span folds to a
+    maximum m, a sum l and an output o, which `kernel.merge_spans` merges in order;
+    so the result doesn't depend on which thread computes which span. Thread
+    `thread` of `threads` takes those that begin in its part of all blocks.
+
+    `partials` has a row [m, l, 14 unused, o] for each (row, query head, span).
+
+    ```mlir
+    kernel.attend_spans ins(%q, %slots, %positions : tensor<?x256xf32>, tensor<?xi32>)
+        over %kp, %vp[%layer] by %table : memref<6x?x4x32x64xbf16>, memref<6x?x4x64x32xbf16>, memref<?x?xi32>
+        into %partials of %thread, %threads : memref<1024x48xf32> {group = 2 : i64, scale = 0.17677669 : f32}
+    ```
+
+    Constraints:
+    - (C1) columns of `q` are a multiple of `group` * head size.
+    - (C2) both pools have the same elements; `scales` are two if those are i8, else none.
+    - (C3) `partials` has rows for `maxRows` rows of q and 16 columns more than the
+      head size, rounded up to a multiple of 16.
+  }];
+  let arguments = (ins Kernel_Rows:$q, Kernel_Ints:$slots, Kernel_Ints:$positions,
+                       Kernel_Pool:$k_pool, Kernel_Pool:$v_pool, Index:$layer,
+                       MemRefRankOf<[I32], [2]>:$table, MemRefRankOf<[F32], [2]>:$partials,
+                       Index:$thread, Index:$threads, Variadic<Kernel_PoolScales>:$scales,
+                       I64Attr:$group, F32Attr:$scale, OptionalAttr<I64Attr>:$window);
+  let assemblyFormat = [{
+    `ins` `(` $q `,` $slots `,` $positions `:` type($q) `,` type($slots) `)`
+    `over` $k_pool `,` $v_pool `[` $layer `]` `by` $table
+    `:` type($k_pool) `,` type($v_pool) `,` type($table)
+    (`scaled` `(` $scales^ `:` type($scales) `)`)?
+    `into` $partials `of` $thread `,` $threads `:` type($partials) attr-dict
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Rows of a step that may be split.
+    static constexpr int64_t maxRows = 8;
+    /// Spans of a sequence of `positions` positions.
+    static int64_t countSpans(int64_t positions);
+    /// Columns of a row of partials, for heads of `size` elements.
+    static int64_t getWidth(int64_t size);
+  }];
+}
+
+def Kernel_MergeSpansOp : Kernel_ComputeOp<"merge_spans"> {
+  let summary = "the result of kernel.attend_spans";
+  let description = [{
+    Merges the spans of each row and head, in order, into `init`. Row m of
+    `positions` is row `first_row` + m of `partials`, the first head of `init` is
+    head `first_head`. Heads have `size` elements.
+
+    ```mlir
+    kernel.merge_spans ins(%positions : tensor<?xi32>) from %partials[%c0, %c0] : memref<1024x48xf32>
+        outs(%init : tensor<?x256xf32>) {group = 2 : i64, size = 32 : i64, heads = 4 : i64} -> tensor<?x256xf32>
+    ```
+
+    Loops: (rows, kv heads).
+
+    Constraints:
+    - (C1) columns of `init` are a multiple of `group` * `size`.
+  }];
+  let arguments = (ins Kernel_Ints:$positions, MemRefRankOf<[F32], [2]>:$partials,
+                       Index:$first_row, Index:$first_head, Kernel_Rows:$init,
+                       I64Attr:$group, I64Attr:$size, I64Attr:$heads,
+                       OptionalAttr<I64Attr>:$window);
+  let assemblyFormat = [{
+    `ins` `(` $positions `:` type($positions) `)` `from` $partials `[` $first_row `,` $first_head `]`
+    `:` type($partials) `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?
   }];
   let hasVerifier = 1;
 }

@@ -383,7 +383,9 @@ def LLM_CachedAttentionOp : LLM_Op<"cached_attention",
     h / (heads / kv heads):
     `result[m, h] = softmax_p(scale * q[m, h] . k[p]) . v`.
     The softmax is computed per block of 64 absolute positions, each with its
-    own maximum, merged in order of position, whatever the step's shape.
+    own maximum, merged in order of position, whatever the step's shape: blocks
+    to spans where sequences may have more than 512 positions
+    (`kernel.attend_spans`), spans to the result.
 
     ```mlir
     %y = llm.cached_attention %q, %kv[%layer] at %slots, %positions {heads = 8 : i64, scale = 0.17677669 : f32}

@@ -1,0 +1,175 @@
+//===- QueryTile.h - Some rows against a block of positions -----*- C++ -*-===//
+//
+// Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef SMELT_CONVERSION_KERNELTOVECTOR_QUERYTILE_H
+#define SMELT_CONVERSION_KERNELTOVECTOR_QUERYTILE_H
+
+#include "Emitter.h"
+
+#include <functional>
+#include <limits>
+
+namespace smelt {
+
+/// Positions of a block.
+constexpr int64_t kBlock = 64;
+/// Columns of a row of partials before the output.
+constexpr int64_t kPartialHead = 16;
+/// The maximum of nothing. Finite: the exponential of what it differs by from
+/// itself is 1, from any score 0.
+constexpr double kLowest = -std::numeric_limits<float>::max();
+
+/// Keys and values of one block of positions.
+struct KVBlock {
+  /// `lanes` keys of head dimension d from position p of the block on.
+  std::function<mlir::Value(mlir::Value d, mlir::Value p)> keys;
+  /// `lanes` value columns from d on at position p.
+  std::function<mlir::Value(mlir::Value p, mlir::Value d, mlir::Value mask)>
+      values;
+  /// What keys and values of `lanes` positions from p on are to be multiplied
+  /// with, if they are integers.
+  std::function<mlir::Value(mlir::Value p)> keyScales, valueScales;
+  /// Ask for element `offset` of the block's values, of the next block's keys,
+  /// if memory is worth asking; what comes next is read from there.
+  std::function<void(mlir::Value offset)> prefetchValues, prefetchKeys;
+  /// Elements of a cache line, of a block's keys and of its values.
+  int64_t line = 0, keyCount = 0, valueCount = 0;
+};
+
+/// An attention op without its tile sizes.
+struct Attention {
+  mlir::Value q, init; // [rows, heads * group * size]
+  int64_t size, group;
+  double scale;
+  /// Whether two rows belong to one sequence.
+  std::function<mlir::Value(mlir::Value row, mlir::Value other)> isSameSequence;
+  /// Positions [begin, end) that a row sees.
+  std::function<std::pair<mlir::Value, mlir::Value>(mlir::Value row)> range;
+  /// Block `b` of the sequence of `row`.
+  std::function<KVBlock(mlir::Value row, mlir::Value head, mlir::Value b)>
+      block;
+  /// Whether blocks fold to spans first.
+  bool isSpanned = false;
+};
+
+/// Buffers on the stack.
+struct Scratch {
+  /// [rows of a tile, 64]: s, then e.
+  mlir::Value weights;
+  /// [m_b | l_b | exp(m - m') | exp(m_b - m')][rows of a tile].
+  mlir::Value merging;
+  /// [m | l | those of all spans][rows that share a block].
+  mlir::Value state;
+  /// [rows that share a block, columns].
+  mlir::Value outputs;
+};
+
+/// Two maxima and sums merged.
+struct Merged {
+  mlir::Value m, l, keep, take;
+};
+
+/// `tokens` rows from `row` on, `members` query heads from `column` on.
+class QueryTile {
+public:
+  QueryTile(Emitter &e, const Attention &attention, const Scratch &scratch,
+            int64_t tokens, int64_t members, mlir::Value row,
+            mlir::Value column, mlir::Value place)
+      : e(e), op(attention), scratch(scratch), tokens(tokens), members(members),
+        row(row), column(column), place(place) {}
+
+  /// Before the first block: nothing has been seen.
+  void begin();
+  /// Before a span's first block.
+  void beginSpan();
+  /// Merges what its rows see of block `b` into the span.
+  void emitBlock(const KVBlock &block, mlir::Value b);
+  /// Merges the span into the result.
+  void endSpan();
+  /// Stores the span of one token's heads in rows of partials, `stride` apart,
+  /// the first of the kv head's in `row`.
+  void storeSpan(mlir::Value partials, mlir::Value row, int64_t stride);
+  /// After the last block.
+  void finish();
+
+private:
+  int64_t rows() const { return tokens * members; }
+  /// Indices of element d of row r of the tile.
+  llvm::SmallVector<mlir::Value> at(int64_t r, mlir::Value d) {
+    mlir::Value token = r < members ? row : e.add(row, e.index(r / members));
+    mlir::Value offset = r % members == 0
+                             ? column
+                             : e.add(column, e.index(r % members * op.size));
+    return {token, e.add(offset, d)};
+  }
+  /// Where a span's element d of row r is.
+  llvm::SmallVector<mlir::Value> outputOf(int64_t r, mlir::Value d) {
+    return {e.add(place, e.index(r)), d};
+  }
+  /// What row r's old and new outputs are to be multiplied with: number 2, 3.
+  mlir::Value factor(int64_t number, int64_t r) {
+    return e.splat(e.load(scratch.merging, {e.index(number), e.index(r)}));
+  }
+  /// Where number `number` of the state of row r is.
+  llvm::SmallVector<mlir::Value> stateOf(int64_t number, mlir::Value r) {
+    return {e.index(number), e.add(place, r)};
+  }
+
+  void prefetchValues(const KVBlock &block, mlir::Value p, mlir::Value d,
+                      int64_t width);
+  void prefetchKeys(const KVBlock &block, mlir::Value p);
+  void emitScores(const KVBlock &block);
+  void emitWeights(const KVBlock &block, mlir::Value b, bool isMasked);
+  void emitMerge(
+      llvm::function_ref<mlir::Value(int64_t, mlir::Value, mlir::Value)> load,
+      int64_t into);
+  void clear(int64_t state);
+  void emitValues(const KVBlock &block, mlir::Value first, mlir::Value count);
+
+  mlir::Value maskUnseen(mlir::Value score, mlir::Value p, mlir::Value first,
+                         mlir::Value count);
+  mlir::Value
+  reduce(mlir::Value vector,
+         llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> combine);
+
+  mlir::Value exp(mlir::Value x) {
+    return mlir::math::ExpOp::create(e.b, e.loc, x);
+  }
+  mlir::Value addf(mlir::Value x, mlir::Value y) {
+    return mlir::arith::AddFOp::create(e.b, e.loc, x, y);
+  }
+  mlir::Value mulf(mlir::Value x, mlir::Value y) {
+    return mlir::arith::MulFOp::create(e.b, e.loc, x, y);
+  }
+  mlir::Value subf(mlir::Value x, mlir::Value y) {
+    return mlir::arith::SubFOp::create(e.b, e.loc, x, y);
+  }
+  mlir::Value minimum(mlir::Value x, mlir::Value y) {
+    return mlir::arith::MinSIOp::create(e.b, e.loc, x, y);
+  }
+  mlir::Value maximum(mlir::Value x, mlir::Value y) {
+    return mlir::arith::MaxSIOp::create(e.b, e.loc, x, y);
+  }
+  mlir::Value compare(mlir::arith::CmpIPredicate predicate, mlir::Value x,
+                      mlir::Value y) {
+    return mlir::arith::CmpIOp::create(e.b, e.loc, predicate, x, y);
+  }
+
+  Emitter &e;
+  const Attention &op;
+  const Scratch &scratch;
+  int64_t tokens, members;
+  mlir::Value row, column;
+  mlir::Value place; // of the first row in the state
+};
+
+/// (m, l) and (m_b, l_b), scalars or vectors.
+Merged mergeMaxima(Emitter &e, mlir::Value m, mlir::Value l, mlir::Value mb,
+                   mlir::Value lb);
+
+} // namespace smelt
+
+#endif // SMELT_CONVERSION_KERNELTOVECTOR_QUERYTILE_H
