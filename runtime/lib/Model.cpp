@@ -22,6 +22,7 @@ std::shared_ptr<const Model> Model::open(const std::string &path,
                                          std::string &error,
                                          const std::string &target) {
   std::shared_ptr<Model> model(new Model);
+  error.clear();
   model->file = Ingot::open(path, error);
   if (!model->file)
     return nullptr;

@@ -13,7 +13,10 @@
 //
 // and the median over steps counts. Means of ops, barriers and what lies
 // between them add up to the step. An op can't be faster than its floor: the
-// bytes that it must move over the bandwidth, or its operations over the peak.
+// bytes that it must move over the bandwidth, or its operations over the peak,
+// unless the bytes lie in a cache. One that took less than a tenth of it had
+// none of the step's rows to work on, as attention over spans in a prompt, and
+// has no floor.
 //
 //===----------------------------------------------------------------------===//
 #include "Bench.h"
@@ -241,6 +244,9 @@ static void addFloor(const CodeVersion &version, const OpInfo &op,
     line.floor = line.operations / peak;
     line.resource = unit;
   }
+  constexpr double idle = 0.1;
+  if (line.slowest < idle * line.floor)
+    line.floor = 0;
 }
 
 /// Lines of ops by their share, then the barriers and the rest.

@@ -265,6 +265,10 @@ void Counter::visit(Operation *op) {
     addAttention(attention.getQ());
     poolCount = Count::Position;
   }
+  if (auto attention = dyn_cast<kernel::AttendSpansOp>(op)) {
+    addAttention(attention.getQ());
+    poolCount = Count::Position;
+  }
   auto interface = dyn_cast<MemoryEffectOpInterface>(op);
   if (!interface)
     return;
@@ -277,7 +281,8 @@ void Counter::visit(Operation *op) {
         !isa<MemRefType>(value.getType()))
       continue;
     // Layers, blocks, and what a block holds.
-    bool isPool = isa<kernel::CachedAttentionOp, kernel::KVAppendOp>(op) &&
+    bool isPool = isa<kernel::CachedAttentionOp, kernel::AttendSpansOp,
+                      kernel::KVAppendOp>(op) &&
                   cast<MemRefType>(value.getType()).getRank() > 2;
     if (isPool)
       accessPool(value, poolCount);

@@ -296,8 +296,8 @@ LogicalResult Nest::fuseProduct(tensor::ExtractSliceOp slice,
       b, loc, ArrayRef<OpFoldResult>{rows, b.getIndexAttr(width)},
       b.getF32Type());
   auto whole = kernel::MatmulOp::create(
-      b, loc, room.getType(), op.getA(), op.getW(), room, op.getScales(),
-      op.getSums(), op.getFormatAttr(), op.getActivationAttr());
+      b, product.getLoc(), room.getType(), op.getA(), op.getW(), room,
+      op.getScales(), op.getSums(), op.getFormatAttr(), op.getActivationAttr());
   Value part =
       tensor::ExtractSliceOp::create(b, loc, slice.getType(), whole.getResult(),
                                      zeros, slice.getMixedSizes(), ones);

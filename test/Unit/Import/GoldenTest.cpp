@@ -76,7 +76,7 @@ Outputs runStep(const std::string &name, ComputeType compute,
                 const Inputs &inputs, bool isDecoder) {
   mlir::MLIRContext context;
   std::string error;
-  auto module = importCheckpoint(context, bundled(name), {compute}, error);
+  auto module = importCheckpoint(context, bundled(name), {compute, ""}, error);
   EXPECT_TRUE(module) << error;
   if (!module)
     return {};

@@ -399,9 +399,10 @@ TEST(Import, ChoosesTheComputeType) {
   EXPECT_EQ(computeWith("{\"torch_dtype\": \"float16\"}", {}), "f32");
   EXPECT_EQ(computeWith("{\"dtype\": \"bfloat16\"}", {}), "bf16");
   EXPECT_EQ(computeWith("{\"dtype\": \"torch.float32\"}", {}), "f32");
-  EXPECT_EQ(computeWith("{}", {ComputeType::F32}), "f32");
-  EXPECT_EQ(computeWith("{\"torch_dtype\": \"float32\"}", {ComputeType::BF16}),
-            "bf16");
+  EXPECT_EQ(computeWith("{}", {ComputeType::F32, ""}), "f32");
+  EXPECT_EQ(
+      computeWith("{\"torch_dtype\": \"float32\"}", {ComputeType::BF16, ""}),
+      "bf16");
   EXPECT_NE(importText(bundled("llama-odd-sharded")).find("llm.compute = f32"),
             std::string::npos);
 }

@@ -253,7 +253,8 @@ TEST(ImportRefusals, UnsupportedBertValues) {
        "num_attention_heads: expected heads of at most 4096 elements, found "
        "524288"},
       {R"({"architectures": ["BertForMaskedLM"]})",
-       "expected one of [\"LlamaForCausalLM\"], [\"BertModel\"], found "
+       "expected one of [\"LlamaForCausalLM\"], [\"MistralForCausalLM\"], "
+       "[\"Qwen2ForCausalLM\"], [\"BertModel\"], found "
        "[\"BertForMaskedLM\"]"},
       {R"({"type_vocab_size": 1})",
        "[type_vocab_size, hidden_size] = [1, 48], found [2, 48]"},

@@ -148,7 +148,7 @@ def Kernel_DotBytesOp : Kernel_VectorOp<"dot_bytes",
 
     ```mlir
     %r = kernel.dot_bytes %acc, %u, %s : vector<16xi32>, vector<64xi8>
-    %q = kernel.dot_bytes signed %acc, %u, %s : vector<4xi32>, vector<16xi8>
+    %q = kernel.dot_bytes signed %few, %x, %y : vector<4xi32>, vector<16xi8>
     ```
 
     Constraints:
