@@ -78,15 +78,19 @@ class Runner:
                 return f"{differing} of {len(ours)} numbers of {name} differ"
         return None
 
+    def compiled(self, checkpoint, mcpu):
+        """An ingot for `mcpu`, compiled once."""
+        ingot = self.path(f"{mcpu}.ingot")
+        if not os.path.exists(ingot):
+            smelt("compile", checkpoint, "-q", "--quantize", "w4a8", "--mcpu",
+                  mcpu, "-o", ingot)
+        return ingot
+
     def chooses(self, checkpoint, cpu, target):
         """Whether an ingot with all versions runs as that of one alone."""
-        ingot, alone, out, expected = map(self.path, (
-            "all.ingot", "alone.ingot", "all.out", "alone.out"))
-        options = ("-q", "--quantize", "w4a8")
-        if not os.path.exists(ingot):
-            smelt("compile", checkpoint, *options, "--mcpu", "x86_64,aarch64",
-                  "-o", ingot)
-        smelt("compile", checkpoint, *options, "--mcpu", target, "-o", alone)
+        out, expected = map(self.path, ("all.out", "alone.out"))
+        ingot = self.compiled(checkpoint, "avx2,aarch64")
+        alone = self.compiled(checkpoint, target)
         versions = json.loads(self.emulate(cpu, "inspect", "--json", ingot))[
             "versions"]
         runnable = [v["isa"] for v in versions if not v["why_not"]]
@@ -101,8 +105,7 @@ class Runner:
         return None
 
     def refused(self, checkpoint, target, cpu, expected):
-        ingot = self.path("refused.ingot")
-        smelt("compile", checkpoint, "-q", "--mcpu", target, "-o", ingot)
+        ingot = self.compiled(checkpoint, target)
         try:
             self.emulate(cpu, "logits", ingot, "--ids", "1")
         except RuntimeError as error:

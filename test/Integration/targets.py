@@ -7,9 +7,10 @@
 # ===----------------------------------------------------------------------===//
 """Usage: targets.py WORKFOLDER CHECKPOINT...
 
-Compiles each checkpoint for each target in f32, bf16 and quantised. The code must need no
-symbol from anywhere, which the compiler checks when it links; here llvm-nm
-checks it again. emulate.py runs what this processor can't.
+Compiles for each target in f32, bf16 and quantised, with the checkpoints in
+turn, so that each target compiles each of them. The code must need no symbol
+from anywhere, which the compiler checks when it links; here llvm-nm checks it
+again. emulate.py runs what this processor can't.
 """
 import os
 import subprocess
@@ -46,23 +47,23 @@ def check(work, checkpoint, kind, cpu, target):
     with open(module) as file:
         if file.read().count(f'llm.target = "{target}"') != 1:
             return f"expected the target {target}"
-    print(f"  {kind} {cpu}: {target}")
     return None
 
 
 def main():
     work, checkpoints = sys.argv[1], sys.argv[2:]
     os.makedirs(work, exist_ok=True)
-    failed = 0
-    for checkpoint in checkpoints:
-        print(os.path.basename(checkpoint))
-        for kind in KINDS:
-            for cpu, target in TARGETS.items():
-                if problem := check(work, checkpoint, kind, cpu, target):
-                    failed += 1
-                    print(f"  {kind} {cpu}: FAILED: {problem}")
-    if failed or not checkpoints:
-        sys.exit(f"{failed} compilations failed")
+    failed = compiled = 0
+    for i, (cpu, target) in enumerate(TARGETS.items()):
+        for j, kind in enumerate(KINDS):
+            checkpoint = checkpoints[(i + j) % len(checkpoints)]
+            problem = check(work, checkpoint, kind, cpu, target)
+            compiled += 1
+            failed += bool(problem)
+            print(f"{os.path.basename(checkpoint)} {kind} {cpu}:",
+                  f"FAILED: {problem}" if problem else target, flush=True)
+    if failed or not compiled:
+        sys.exit(f"{failed} of {compiled} compilations failed")
 
 
 if __name__ == "__main__":
