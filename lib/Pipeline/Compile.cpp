@@ -98,6 +98,7 @@ public:
 private:
   bool load();
   bool nameModel();
+  bool checkBefore(llvm::StringRef stage, llvm::StringRef purpose);
   bool addQuantization();
   bool addProfile();
   bool checkOutput();
@@ -178,17 +179,24 @@ bool Compilation::nameModel() {
   return true;
 }
 
-/// Refuses a place that no ingot can be written to before there is one.
+/// Refuses a module that has reached `stage`, which heeds what it is to be
+/// marked with.
+bool Compilation::checkBefore(llvm::StringRef stage, llvm::StringRef purpose) {
+  const Stage *reached = getStage(*module);
+  if (!reached)
+    return false;
+  if (reached < lookupStage(stage))
+    return true;
+  return report("the module is at stage '" + reached->name +
+                "' already, too late to " + purpose);
+}
+
 /// Rules of --quantize become those of the module.
 bool Compilation::addQuantization() {
   if (options.quantize.empty())
     return true;
-  const Stage *reached = getStage(*module);
-  if (!reached)
+  if (!checkBefore("quantize", "quantise"))
     return false;
-  if (reached >= lookupStage("quantize"))
-    return report("the module is at stage '" + reached->name +
-                  "' already, too late to quantise");
   SmallVector<Attribute> rules;
   for (llvm::StringRef rule : options.quantize) {
     auto [pattern, scheme] =
@@ -211,16 +219,13 @@ bool Compilation::addQuantization() {
 bool Compilation::addProfile() {
   if (!options.profile)
     return true;
-  const Stage *reached = getStage(*module);
-  if (!reached)
+  if (!checkBefore("bufferize", "profile"))
     return false;
-  if (reached >= lookupStage("bufferize"))
-    return report("the module is at stage '" + reached->name +
-                  "' already, too late to profile");
   (*module)->setAttr("llm.profile", UnitAttr::get(&context));
   return true;
 }
 
+/// Refuses a place that no ingot can be written to before there is one.
 bool Compilation::checkOutput() {
   std::string error;
   if (options.emit != "ingot")

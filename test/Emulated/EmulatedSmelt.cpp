@@ -53,13 +53,5 @@ int main(int argc, char **argv) {
   addInspectCommand(app, action);
   addLogitsCommand(app, action);
   addGenerateIdsCommand(app, action);
-  try {
-    app.parse(argc, argv);
-    return action();
-  } catch (const CLI::ParseError &error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  } catch (const std::exception &error) {
-    std::cerr << "smelt: " << error.what() << '\n';
-    return 1;
-  }
+  return runCommand(app, action, argc, argv);
 }

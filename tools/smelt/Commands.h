@@ -29,6 +29,10 @@ void addLogitsCommand(CLI::App &app, std::function<int()> &action);
 void addRunCommand(CLI::App &app, std::function<int()> &action);
 void addTokenizeCommand(CLI::App &app, std::function<int()> &action);
 
+/// Parses a command line and does what it says: the exit status.
+int runCommand(CLI::App &app, const std::function<int()> &action, int argc,
+               char **argv);
+
 } // namespace smelt
 
 #endif // SMELT_TOOLS_SMELT_COMMANDS_H

@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "Support.h"
 
+#include "Commands.h"
+
 #include "smelt/Import/Formats/Safetensors.h"
 
 #include <CLI/CLI.hpp>
@@ -15,6 +17,19 @@
 #include <iostream>
 
 using namespace smelt;
+
+int smelt::runCommand(CLI::App &app, const std::function<int()> &action,
+                      int argc, char **argv) {
+  try {
+    app.parse(argc, argv);
+    return action();
+  } catch (const CLI::ParseError &error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  } catch (const std::exception &error) {
+    std::cerr << "smelt: " << error.what() << '\n';
+    return 1;
+  }
+}
 
 void smelt::addModelOption(CLI::App &command, SessionFlags &flags) {
   command.add_option("MODEL", flags.model, "The ingot to run")->required();

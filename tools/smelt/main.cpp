@@ -57,13 +57,5 @@ int main(int argc, char **argv) {
   smelt::addLogitsCommand(app, action);
   smelt::addGenerateIdsCommand(app, action);
   smelt::addTokenizeCommand(app, action);
-  try {
-    app.parse(argc, argv);
-    return action();
-  } catch (const CLI::ParseError &error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  } catch (const std::exception &error) {
-    std::cerr << "smelt: " << error.what() << '\n';
-    return 1;
-  }
+  return smelt::runCommand(app, action, argc, argv);
 }

@@ -20,6 +20,7 @@
 #include "smelt/Conversion/KernelToLLVM/Passes.h"
 
 #include "StepFields.h"
+#include "smelt/Dialect/LLM/IR/LLM.h"
 
 #include "smelt/abi.h"
 
@@ -32,6 +33,9 @@ namespace smelt {
 } // namespace smelt
 
 using namespace mlir;
+
+static_assert(smelt::llm::blockPositions == SMELT_KV_BLOCK_TOKENS,
+              "the runtime fills the block table");
 
 namespace {
 

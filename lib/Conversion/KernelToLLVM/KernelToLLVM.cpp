@@ -36,6 +36,14 @@ namespace smelt {
 
 using namespace mlir;
 
+/// Fails for an op that has no step.
+static LogicalResult expectStep(Operation *op, Value step,
+                                ConversionPatternRewriter &rewriter) {
+  if (step)
+    return success();
+  return rewriter.notifyMatchFailure(op, "expects a step (run smelt-spmd)");
+}
+
 namespace {
 
 struct BarrierLowering : ConvertOpToLLVMPattern<smelt::kernel::BarrierOp> {
@@ -44,18 +52,18 @@ struct BarrierLowering : ConvertOpToLLVMPattern<smelt::kernel::BarrierOp> {
   LogicalResult
   matchAndRewrite(smelt::kernel::BarrierOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    if (!adaptor.getStep())
-      return rewriter.notifyMatchFailure(op, "expects a step (run smelt-spmd)");
-    Location loc = op.getLoc();
-    Type pointer = adaptor.getStep().getType();
-    Value barrier = smelt::loadField(rewriter, loc, adaptor.getStep(),
-                                     offsetof(SmeltStep, barrier), pointer);
-    Value context =
-        smelt::loadField(rewriter, loc, adaptor.getStep(),
-                         offsetof(SmeltStep, barrier_context), pointer);
-    auto type =
-        LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(getContext()),
-                                    {pointer, adaptor.getThread().getType()});
+    Value step = adaptor.getStep();
+    if (failed(expectStep(op, step, rewriter)))
+      return failure();
+    auto load = [&](size_t field) {
+      return smelt::loadField(rewriter, op.getLoc(), step, field,
+                              step.getType());
+    };
+    Value barrier = load(offsetof(SmeltStep, barrier));
+    Value context = load(offsetof(SmeltStep, barrier_context));
+    auto type = LLVM::LLVMFunctionType::get(
+        LLVM::LLVMVoidType::get(getContext()),
+        {step.getType(), adaptor.getThread().getType()});
     rewriter.replaceOpWithNewOp<LLVM::CallOp>(
         op, type, ValueRange{barrier, context, adaptor.getThread()});
     return success();
@@ -88,8 +96,8 @@ struct RecordLowering : ConvertOpToLLVMPattern<smelt::kernel::RecordOp> {
   LogicalResult
   matchAndRewrite(smelt::kernel::RecordOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    if (!adaptor.getStep())
-      return rewriter.notifyMatchFailure(op, "expects a step (run smelt-spmd)");
+    if (failed(expectStep(op, adaptor.getStep(), rewriter)))
+      return failure();
     Location loc = op.getLoc();
     Type word = rewriter.getI64Type(), pointer = adaptor.getStep().getType();
     auto constant = [&](int64_t value) {

@@ -120,8 +120,8 @@ AttentionEmitter::AttentionEmitter(Emitter &e, Operation *anchor,
   auto buffer = [&](ArrayRef<int64_t> sizes) {
     return e.stackBuffer(anchor, MemRefType::get(sizes, e.b.getF32Type()));
   };
-  scratch = {buffer({e.target.rowTile, kBlock}), buffer({4, e.target.rowTile}),
-             buffer({4, sharing * op.group}),
+  scratch = {buffer({e.target.rowTile, llm::blockPositions}),
+             buffer({4, e.target.rowTile}), buffer({4, sharing * op.group}),
              buffer({sharing * op.group,
                      static_cast<int64_t>(llvm::alignTo(op.size, e.lanes()))})};
 }
@@ -184,8 +184,8 @@ Value AttentionEmitter::countTokens(Value row, Value rows) {
 }
 
 std::pair<Value, Value> AttentionEmitter::blocksOf(Value first, Value last) {
-  Value block = e.index(kBlock);
-  Value end = e.add(op.range(last).second, e.index(kBlock - 1));
+  Value block = e.index(llm::blockPositions);
+  Value end = e.add(op.range(last).second, e.index(llm::blockPositions - 1));
   return {e.div(op.range(first).first, block), e.div(end, block)};
 }
 
@@ -330,7 +330,8 @@ static Attention describeCached(Emitter &e, Op op, Value firstHead) {
       };
     };
     // The last block is its own next one.
-    Value last = e.div(e.loadIndex(op.getPositions(), {row}), e.index(kBlock));
+    Value last = e.div(e.loadIndex(op.getPositions(), {row}),
+                       e.index(llm::blockPositions));
     Value next = arith::MinSIOp::create(e.b, e.loc, e.add(b, e.index(1)), last);
     Value nextId = e.loadIndex(op.getTable(), {slot, next});
     auto ask = [&e](Value pool, Value layer, Value id, Value head,
@@ -381,9 +382,10 @@ void smelt::emitMergeSpans(Emitter &e, kernel::MergeSpansOp op) {
   Value queryHeads = e.div(e.dim(init, 1), e.index(size));
   e.loop(e.index(0), e.dim(op.getPositions(), 0), [&](Value row) {
     std::pair<Value, Value> range = causalRange(e, op, row);
-    Value end =
-        e.div(e.add(range.second, e.index(kBlock - 1)), e.index(kBlock));
-    Value first = spanNumber(e, e.div(range.first, e.index(kBlock)));
+    Value end = e.div(e.add(range.second, e.index(llm::blockPositions - 1)),
+                      e.index(llm::blockPositions));
+    Value first =
+        spanNumber(e, e.div(range.first, e.index(llm::blockPositions)));
     Value behind = e.add(spanNumber(e, e.sub(end, e.index(1))), e.index(1));
     e.loop(e.index(0), queryHeads, [&](Value head) {
       Value column = e.mul(head, e.index(size));
@@ -403,8 +405,8 @@ void smelt::emitMergeSpans(Emitter &e, kernel::MergeSpansOp op) {
                                         e.load(partials, {from, e.index(1)}));
             Value keep = e.splat(merged.keep), take = e.splat(merged.take);
             e.vectors(size, [&](Value d, Value mask) {
-              Value o = e.loadVector(partials,
-                                     {from, e.add(d, e.index(kPartialHead))});
+              Value o = e.loadVector(
+                  partials, {from, e.add(d, e.index(kernel::partialHead))});
               Value old = arith::MulFOp::create(
                   e.b, e.loc, e.loadVector(init, {row, e.add(column, d)}, mask),
                   keep);
@@ -441,8 +443,8 @@ void smelt::emitAttention(Emitter &e, kernel::AttentionOp op) {
                               e.loadIndex(op.getBegin(), {row}))};
   };
   attention.block = [&](Value row, Value head, Value b) {
-    Value start =
-        e.add(e.loadIndex(op.getBegin(), {row}), e.mul(b, e.index(kBlock)));
+    Value start = e.add(e.loadIndex(op.getBegin(), {row}),
+                        e.mul(b, e.index(llm::blockPositions)));
     Value base = e.mul(head, e.index(op.getSize()));
     KVBlock block;
     block.keys = [&e, op, base, start](Value d, Value p) mutable {

@@ -45,9 +45,6 @@ static void transpose(Emitter &e, Emitter::Values &rows) {
 
 namespace {
 
-/// Rows whose magnitudes are all below count as zeros: 127 over it is finite.
-constexpr double smallest = 0x1p-100;
-
 /// Writes the rows of one op.
 class Appender {
 public:
@@ -77,6 +74,7 @@ private:
   }
   Value emitScale(Value x, Value row, Value p, Value scales);
   Value convert(Value x);
+  int64_t countOf(Value mask);
 
   void emitValues(Value row, Value p);
   void scatterKeys(Value row, Value p);
@@ -94,89 +92,61 @@ private:
 
 /// Stores the scale of a row of `x` and returns what makes it integers.
 Value Appender::emitScale(Value x, Value row, Value p, Value scales) {
-  // Magnitudes compare as integers, where NaN is above all numbers.
-  Type i32 = e.b.getI32Type();
-  Value sign = arith::ConstantIntOp::create(e.b, e.loc, i32, 0x7fffffff);
-  Value none = e.splat(arith::ConstantIntOp::create(e.b, e.loc, i32, 0));
-  auto larger = [&](Value most, Value d, Value mask) -> Value {
-    Value bits = arith::BitcastOp::create(e.b, e.loc, e.vectorOf(i32),
-                                          load(x, row, d, mask));
-    bits = arith::AndIOp::create(e.b, e.loc, bits, e.splat(sign));
-    return arith::MaxSIOp::create(e.b, e.loc, most, bits);
+  Value none =
+      e.splat(arith::ConstantIntOp::create(e.b, e.loc, e.b.getI32Type(), 0));
+  Value magnitudes = e.vectors(
+      size, ValueRange{none},
+      [&](Value d, Value mask, ValueRange most) -> Emitter::Values {
+        return {arith::MaxSIOp::create(e.b, e.loc, most[0],
+                                       magnitudesOf(e, load(x, row, d, mask)))};
+      })[0];
+  Value most = largestOf(e, magnitudes), limit = e.real(127);
+  auto over = [&](Value numerator, Value denominator) -> Value {
+    return zeroIfSmall(
+        e, most, arith::DivFOp::create(e.b, e.loc, numerator, denominator));
   };
-  int64_t whole = size / e.lanes() * e.lanes();
-  Value most = e.loop(e.index(0), e.index(whole), e.lanes(), ValueRange{none},
-                      [&](Value d, ValueRange carried) -> Emitter::Values {
-                        return {larger(carried[0], d, {})};
-                      })[0];
-  if (whole < size)
-    most = larger(most, e.index(whole), e.mask(e.index(size - whole)));
-  most = vector::ReductionOp::create(e.b, e.loc, vector::CombiningKind::MAXSI,
-                                     most);
-  most = arith::BitcastOp::create(e.b, e.loc, e.b.getF32Type(), most);
-  Value isSmall = arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OLT,
-                                        most, e.real(smallest));
-  auto orZero = [&](Value numerator, Value denominator) -> Value {
-    Value ratio = arith::DivFOp::create(e.b, e.loc, numerator, denominator);
-    return arith::SelectOp::create(e.b, e.loc, isSmall, e.real(0), ratio);
-  };
-  e.store(orZero(most, e.real(127)), scales, at({head, p}));
-  return orZero(e.real(127), most);
+  e.store(over(most, limit), scales, at({head, p}));
+  return over(limit, most);
 }
 
 /// A vector as the pool stores it; integers after multiplication.
 Value Appender::convert(Value x) {
   if (!isScaled())
     return e.round(x, element);
-  // x + 1.5 * 2^23, rounded by the addition, has x in its low bits: defined for
-  // all x, also for NaN.
-  Value magic = e.splat(e.real(0x1.8p23));
-  Value large = arith::AddFOp::create(e.b, e.loc, x, magic);
-  Value bits =
-      arith::BitcastOp::create(e.b, e.loc, e.vectorOf(e.b.getI32Type()), large);
-  return arith::TruncIOp::create(e.b, e.loc, e.vectorOf(element), bits);
+  return arith::TruncIOp::create(e.b, e.loc, e.vectorOf(element),
+                                 roundToBits(e, x));
 }
 
 void Appender::emitValues(Value row, Value p) {
   Value inverse;
   if (isScaled())
     inverse = emitScale(op.getV(), row, p, op.getScales()[1]);
-  int64_t whole = size / e.lanes() * e.lanes();
   // A pool whose rows are padded takes whole vectors.
-  bool isPadded = op.getVPool().getType().getDimSize(4) >= whole + e.lanes();
-  auto store = [&](Value d, Value mask) {
+  int64_t padded = llvm::alignTo(size, e.lanes());
+  bool isPadded = op.getVPool().getType().getDimSize(4) >= padded;
+  e.vectors(size, [&](Value d, Value mask) {
     Value v = load(op.getV(), row, d, mask);
     e.storeVector(convert(inverse ? times(v, inverse) : v), op.getVPool(),
                   at({head, p, d}), isPadded ? Value() : mask);
-  };
-  e.loop(e.index(0), e.index(whole), e.lanes(), {},
-         [&](Value d, ValueRange) -> Emitter::Values {
-           store(d, {});
-           return {};
-         });
-  if (whole < size)
-    store(e.index(whole), e.mask(e.index(size - whole)));
+  });
+}
+
+/// Elements of the vector at d with `mask`.
+int64_t Appender::countOf(Value mask) {
+  return mask ? size % e.lanes() : e.lanes();
 }
 
 void Appender::scatterKeys(Value row, Value p) {
   Value inverse;
   if (isScaled())
     inverse = emitScale(op.getK(), row, p, op.getScales()[0]);
-  auto scatter = [&](Value d, Value mask, int64_t count) {
+  e.vectors(size, [&](Value d, Value mask) {
     Value k = load(op.getK(), row, d, mask);
     k = convert(inverse ? times(k, inverse) : k);
-    for (int64_t lane = 0; lane < count; ++lane)
+    for (int64_t lane = 0; lane < countOf(mask); ++lane)
       e.store(vector::ExtractOp::create(e.b, e.loc, k, lane), op.getKPool(),
               at({head, e.add(d, e.index(lane)), p}));
-  };
-  int64_t whole = size / e.lanes() * e.lanes(), rest = size - whole;
-  e.loop(e.index(0), e.index(whole), e.lanes(), {},
-         [&](Value d, ValueRange) -> Emitter::Values {
-           scatter(d, {}, e.lanes());
-           return {};
-         });
-  if (rest)
-    scatter(e.index(whole), e.mask(e.index(rest)), rest);
+  });
 }
 
 /// As many rows as a vector has lanes, from `row` on, which lie in one block.
@@ -187,7 +157,7 @@ void Appender::transposeKeys(Value row, Value p) {
           emitScale(op.getK(), e.add(row, i), e.add(p, i), op.getScales()[0]),
           inverses, {i});
     });
-  auto tile = [&](Value d, Value mask, int64_t count) {
+  e.vectors(size, [&](Value d, Value mask) {
     Emitter::Values rows;
     for (int64_t i = 0; i < e.lanes(); ++i) {
       rows.push_back(load(op.getK(), e.add(row, e.index(i)), d, mask));
@@ -195,18 +165,10 @@ void Appender::transposeKeys(Value row, Value p) {
         rows[i] = times(rows[i], e.load(inverses, {e.index(i)}));
     }
     transpose(e, rows);
-    for (int64_t i = 0; i < count; ++i)
+    for (int64_t i = 0; i < countOf(mask); ++i)
       e.storeVector(convert(rows[i]), op.getKPool(),
                     at({head, e.add(d, e.index(i)), p}));
-  };
-  int64_t whole = size / e.lanes() * e.lanes(), rest = size - whole;
-  e.loop(e.index(0), e.index(whole), e.lanes(), {},
-         [&](Value d, ValueRange) -> Emitter::Values {
-           tile(d, {}, e.lanes());
-           return {};
-         });
-  if (rest)
-    tile(e.index(whole), e.mask(e.index(rest)), rest);
+  });
 }
 
 void Appender::emit() {

@@ -223,20 +223,50 @@ struct Emitter {
       --vectors;
     return std::max(int64_t(1), vectors);
   }
-  /// Whole vectors of [0, size), then the rest under a mask: `body` gets the
-  /// first element's index and the mask, or null for a whole vector.
+  /// Whole vectors of [0, size), then the rest under a mask, carrying values:
+  /// `body` gets the first element's index and the mask, or null for a whole
+  /// vector.
+  Values vectors(
+      int64_t size, mlir::ValueRange carried,
+      llvm::function_ref<Values(Value i, Value mask, mlir::ValueRange)> body) {
+    int64_t whole = size / lanes() * lanes();
+    Values values(carried);
+    if (whole)
+      values = loop(
+          index(0), index(whole), lanes(), values,
+          [&](Value i, mlir::ValueRange inner) { return body(i, {}, inner); });
+    if (whole < size)
+      values = body(index(whole), mask(index(size - whole)), values);
+    return values;
+  }
   void vectors(int64_t size,
                llvm::function_ref<void(Value i, Value mask)> body) {
-    int64_t whole = size / lanes() * lanes();
-    if (whole)
-      loop(index(0), index(whole), lanes(), {}, [&](Value i, mlir::ValueRange) {
-        body(i, {});
-        return Values();
-      });
-    if (whole < size)
-      body(index(whole), mask(index(size - whole)));
+    vectors(size, {}, [&](Value i, Value mask, mlir::ValueRange) {
+      body(i, mask);
+      return Values();
+    });
   }
 };
+
+//===----------------------------------------------------------------------===//
+// Floats as integers
+//===----------------------------------------------------------------------===//
+
+/// x + magic, rounded by the addition, has x in its low bits: defined for all
+/// x, also for NaN.
+constexpr double magic = 0x1.8p23;
+constexpr int32_t magicBits = 0x4b400000;
+
+/// The bits of x + magic, scalar or vector.
+mlir::Value roundToBits(Emitter &e, mlir::Value x);
+/// The bits of a vector of f32 without their signs: as integers they compare
+/// as magnitudes do, and NaN is above all numbers.
+mlir::Value magnitudesOf(Emitter &e, mlir::Value x);
+/// The largest of them as an f32.
+mlir::Value largestOf(Emitter &e, mlir::Value magnitudes);
+/// `value`, or 0 where the scalar `x` is so small that 254 over it may be
+/// infinite: such rows count as zeros.
+mlir::Value zeroIfSmall(Emitter &e, mlir::Value x, mlir::Value value);
 
 /// Columns of a buffer of rank 2.
 inline int64_t columnsOf(mlir::Value memref) {

@@ -1,15 +1,12 @@
-//===- QuantizedRows.cpp - Rows of integers, and from tables of them -*- C++
-//-*-===//
+//===- QuantizedRows.cpp - Rows of integers, and from tables ----*- C++ -*-===//
 //
 // Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// Floats become integers without a conversion: x + 1.5 * 2^23, rounded by the
-// addition, has x in its low bits. So nothing is undefined for a NaN; one in a
-// row is found in the largest magnitude, compared as integers, where NaN is
-// above all numbers, and makes the scale a NaN.
+// Floats become integers without a conversion, so that nothing is undefined for
+// a NaN; one in a row is the largest magnitude, and makes the scale a NaN.
 //
 //===----------------------------------------------------------------------===//
 #include "Emitter.h"
@@ -18,12 +15,47 @@ using namespace mlir;
 using namespace smelt;
 using llm::FormatRecord;
 
-namespace {
+/// `value`, or as many of it as `x` has lanes.
+static Value splatLike(Emitter &e, Value x, Value value) {
+  auto type = dyn_cast<VectorType>(x.getType());
+  if (!type)
+    return value;
+  return vector::BroadcastOp::create(e.b, e.loc, type.clone(value.getType()),
+                                     value);
+}
 
-/// Rows whose magnitudes are all below count as zeros: 254 over it is finite.
-constexpr double smallest = 0x1p-100;
-constexpr double magic = 0x1.8p23;
-constexpr int32_t magicBits = 0x4b400000;
+static Value bitsOf(Emitter &e, Value x) {
+  Type type = e.b.getI32Type();
+  if (auto vector = dyn_cast<VectorType>(x.getType()))
+    type = vector.clone(type);
+  return arith::BitcastOp::create(e.b, e.loc, type, x);
+}
+
+Value smelt::roundToBits(Emitter &e, Value x) {
+  Value large =
+      arith::AddFOp::create(e.b, e.loc, x, splatLike(e, x, e.real(magic)));
+  return bitsOf(e, large);
+}
+
+Value smelt::magnitudesOf(Emitter &e, Value x) {
+  Value mask =
+      arith::ConstantIntOp::create(e.b, e.loc, e.b.getI32Type(), 0x7fffffff);
+  return arith::AndIOp::create(e.b, e.loc, bitsOf(e, x), splatLike(e, x, mask));
+}
+
+Value smelt::largestOf(Emitter &e, Value magnitudes) {
+  Value bits = vector::ReductionOp::create(
+      e.b, e.loc, vector::CombiningKind::MAXSI, magnitudes);
+  return arith::BitcastOp::create(e.b, e.loc, e.b.getF32Type(), bits);
+}
+
+Value smelt::zeroIfSmall(Emitter &e, Value x, Value value) {
+  Value isSmall = arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OLT,
+                                        x, e.real(0x1p-100));
+  return arith::SelectOp::create(e.b, e.loc, isSmall, e.real(0), value);
+}
+
+namespace {
 
 struct RowQuantizer {
   Emitter &e;
@@ -84,31 +116,11 @@ struct RowQuantizer {
     return body(e.index(whole), x, values);
   }
 
-  /// Magnitudes as integers: the bits of floats without their signs.
-  Value magnitudes(Value x) {
-    Value bits = arith::BitcastOp::create(b, loc, longs, x);
-    return arith::AndIOp::create(b, loc, bits, splat(integer(0x7fffffff)));
-  }
-  /// The largest of them, as a float.
-  Value largest(Value magnitudes) {
-    Value bits = reduce(vector::CombiningKind::MAXSI, magnitudes);
-    return arith::BitcastOp::create(b, loc, b.getF32Type(), bits);
-  }
-
-  /// 0 where x is small, else `value`.
-  Value orZero(Value x, Value value) {
-    return select(isBelow(x, e.real(smallest)), e.real(0), value);
-  }
-
   /// round(x * inverse) as i32, of scalars or vectors; some number if x is
   /// none.
   Value round(Value x, Value inverse) {
-    bool isVector = isa<VectorType>(x.getType());
-    auto like = [&](Value scalar) { return isVector ? splat(scalar) : scalar; };
-    Value large = plus(times(x, like(inverse)), like(e.real(magic)));
-    Value bits = arith::BitcastOp::create(
-        b, loc, isVector ? Type(longs) : Type(b.getI32Type()), large);
-    return e.sub(bits, like(integer(magicBits)));
+    Value bits = roundToBits(e, times(x, splatLike(e, x, inverse)));
+    return e.sub(bits, splatLike(e, x, integer(magicBits)));
   }
 
   /// Stores a unit of integers from -127 to 127, and their sum.
@@ -123,9 +135,10 @@ struct RowQuantizer {
 
   void quantizeGroups(Value row) {
     eachUnit(row, {}, [&](Value u, Value x, ValueRange) {
-      Value most = largest(magnitudes(x));
-      e.store(orZero(most, over(most, e.real(127))), op.getScales(), {row, u});
-      store(row, u, round(x, orZero(most, over(e.real(127), most))));
+      Value most = largestOf(e, magnitudesOf(e, x));
+      e.store(zeroIfSmall(e, most, over(most, e.real(127))), op.getScales(),
+              {row, u});
+      store(row, u, round(x, zeroIfSmall(e, most, over(e.real(127), most))));
       return Emitter::Values();
     });
   }
@@ -133,22 +146,23 @@ struct RowQuantizer {
   void quantizeRow(Value row) {
     Value zeros = arith::ConstantOp::create(b, loc, b.getZeroAttr(floats));
     Value none = arith::ConstantOp::create(b, loc, b.getZeroAttr(longs));
-    Emitter::Values found = eachUnit(
-        row, {zeros, zeros, none},
-        [&](Value, Value x, ValueRange carried) -> Emitter::Values {
-          return {select(isBelow(x, carried[0]), x, carried[0]),
-                  select(isBelow(carried[1], x), x, carried[1]),
-                  arith::MaxSIOp::create(b, loc, carried[2], magnitudes(x))};
-        });
+    Emitter::Values found =
+        eachUnit(row, {zeros, zeros, none},
+                 [&](Value, Value x, ValueRange carried) -> Emitter::Values {
+                   return {select(isBelow(x, carried[0]), x, carried[0]),
+                           select(isBelow(carried[1], x), x, carried[1]),
+                           arith::MaxSIOp::create(b, loc, carried[2],
+                                                  magnitudesOf(e, x))};
+                 });
     Value least = reduce(vector::CombiningKind::MINNUMF, found[0]);
     Value range =
         minus(reduce(vector::CombiningKind::MAXNUMF, found[1]), least);
     // 0 or, if the row has a NaN or an infinity, NaN.
-    Value most = largest(found[2]);
+    Value most = largestOf(e, found[2]);
     Value doubt = times(most, e.real(0));
-    Value inverse = orZero(range, over(e.real(254), range));
+    Value inverse = zeroIfSmall(e, range, over(e.real(254), range));
     Value zero = e.sub(integer(-127), round(least, inverse));
-    Value scale = plus(orZero(range, over(range, e.real(254))), doubt);
+    Value scale = plus(zeroIfSmall(e, range, over(range, e.real(254))), doubt);
     Value zeroReal = arith::SIToFPOp::create(b, loc, b.getF32Type(), zero);
     e.store(scale, op.getScales(), {row, e.index(0)});
     e.store(arith::NegFOp::create(b, loc, times(scale, zeroReal)),

@@ -21,7 +21,7 @@ using namespace smelt;
 /// of the parts that the block's values have, as many as there are such turns.
 void QueryTile::prefetchValues(const KVBlock &block, Value p, Value d,
                                int64_t width) {
-  int64_t turns = kBlock / width * op.size;
+  int64_t turns = llm::blockPositions / width * op.size;
   Value turn = e.add(e.mul(e.div(p, e.index(width)), e.index(op.size)), d);
   block.prefetchValues(
       e.mul(turn, e.index(llvm::divideCeil(block.valueCount, turns))));
@@ -29,16 +29,16 @@ void QueryTile::prefetchValues(const KVBlock &block, Value p, Value d,
 
 /// While outputs take position p: a 64th of the next block's keys.
 void QueryTile::prefetchKeys(const KVBlock &block, Value p) {
-  int64_t part = block.keyCount / kBlock;
+  int64_t part = block.keyCount / llm::blockPositions;
   for (int64_t i = 0; i < part; i += block.line)
     block.prefetchKeys(e.add(e.mul(p, e.index(part)), e.index(i)));
 }
 
 /// s of the block, without scale.
 void QueryTile::emitScores(const KVBlock &block) {
-  int64_t vectors = e.columnVectors(rows(), kBlock / e.lanes());
+  int64_t vectors = e.columnVectors(rows(), llm::blockPositions / e.lanes());
   int64_t width = vectors * e.lanes();
-  e.loop(e.index(0), e.index(kBlock), width, {},
+  e.loop(e.index(0), e.index(llm::blockPositions), width, {},
          [&](Value p, ValueRange) -> Emitter::Values {
            Emitter::Values sums = e.accumulate(
                op.size, Emitter::Values(rows() * vectors, e.zeros()),
@@ -102,8 +102,8 @@ void QueryTile::emitWeights(const KVBlock &block, Value b, bool isMasked) {
   auto each = [&](Value r, Value start,
                   function_ref<Value(Value p, Value x, Value carried)> body) {
     return e.loop(
-        e.index(0), e.index(kBlock), step, Emitter::Values(unroll, start),
-        [&](Value p, ValueRange carried) {
+        e.index(0), e.index(llm::blockPositions), step,
+        Emitter::Values(unroll, start), [&](Value p, ValueRange carried) {
           Emitter::Values next;
           for (int64_t u = 0; u < unroll; ++u) {
             Value at = e.add(p, e.index(u * e.lanes()));
@@ -118,7 +118,7 @@ void QueryTile::emitWeights(const KVBlock &block, Value b, bool isMasked) {
     Value first, count;
     if (isMasked) {
       auto [begin, end] = op.range(e.add(row, e.div(r, e.index(members))));
-      Value start = e.mul(b, e.index(kBlock));
+      Value start = e.mul(b, e.index(llm::blockPositions));
       first = e.sub(begin, start);
       count = e.sub(end, start);
     }
@@ -148,6 +148,7 @@ void QueryTile::emitWeights(const KVBlock &block, Value b, bool isMasked) {
             {e.index(1), r});
   });
 }
+
 /// (m, l) and (m_b, l_b), scalars or vectors.
 Merged smelt::mergeMaxima(Emitter &e, Value m, Value l, Value mb, Value lb) {
   auto factor = [&](Value from, Value to) -> Value {
@@ -275,7 +276,7 @@ void QueryTile::storeSpan(Value partials, Value row, int64_t stride) {
               {line, e.index(number)});
     e.vectors(llvm::alignTo(op.size, e.lanes()), [&](Value d, Value) {
       e.storeVector(e.loadVector(scratch.outputs, outputOf(r, d)), partials,
-                    {line, e.add(d, e.index(kPartialHead))});
+                    {line, e.add(d, e.index(kernel::partialHead))});
     });
   }
 }
@@ -284,7 +285,8 @@ void QueryTile::emitBlock(const KVBlock &block, Value b) {
   // Rows ascend: the first sees from furthest back, the last furthest on.
   std::pair<Value, Value> head = op.range(row);
   std::pair<Value, Value> tail = op.range(e.add(row, e.index(tokens - 1)));
-  Value start = e.mul(b, e.index(kBlock)), end = e.add(start, e.index(kBlock));
+  Value start = e.mul(b, e.index(llm::blockPositions)),
+        end = e.add(start, e.index(llm::blockPositions));
   Value first = e.sub(maximum(head.first, start), start);
   Value count = e.sub(minimum(tail.second, end), start);
   e.branch(compare(arith::CmpIPredicate::slt, first, count), [&] {

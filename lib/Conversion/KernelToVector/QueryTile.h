@@ -14,10 +14,6 @@
 
 namespace smelt {
 
-/// Positions of a block.
-constexpr int64_t kBlock = 64;
-/// Columns of a row of partials before the output.
-constexpr int64_t kPartialHead = 16;
 /// The maximum of nothing. Finite: the exponential of what it differs by from
 /// itself is 1, from any score 0.
 constexpr double kLowest = -std::numeric_limits<float>::max();
@@ -57,7 +53,7 @@ struct Attention {
 
 /// Buffers on the stack.
 struct Scratch {
-  /// [rows of a tile, 64]: s, then e.
+  /// [rows of a tile, positions of a block]: s, then e.
   mlir::Value weights;
   /// [m_b | l_b | exp(m - m') | exp(m_b - m')][rows of a tile].
   mlir::Value merging;

@@ -105,7 +105,7 @@ struct LowerAttention : OpRewritePattern<llm::AttentionOp> {
     // Keys transposed, with room for the vectors that begin at the last row.
     int64_t width = cast<RankedTensorType>(k.getType()).getDimSize(1);
     OpFoldResult m = tensor::getMixedSize(rewriter, loc, k, 0);
-    AffineExpr padded = rewriter.getAffineSymbolExpr(0) + 64;
+    AffineExpr padded = rewriter.getAffineSymbolExpr(0) + llm::blockPositions;
     OpFoldResult columns =
         affine::makeComposedFoldedAffineApply(rewriter, loc, padded, {m});
     Value wide = tensor::EmptyOp::create(

@@ -57,7 +57,7 @@ bool smelt::linkShared(SmallVectorImpl<char> &code, const TargetRecord &target,
   if (!writeFile(object, code, error))
     return false;
 
-  std::string page = "-zmax-page-size=" + std::to_string(target.pageBytes());
+  std::string page = "-zmax-page-size=" + std::to_string(target.pageBytes);
   const char *arguments[] = {"ld.lld",
                              "-shared",
                              "--no-undefined",

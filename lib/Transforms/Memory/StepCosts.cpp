@@ -225,10 +225,9 @@ void Counter::accessTable(kernel::GatherOp op) {
 /// What one position takes in the blocks of a layer, for each of `count`. The
 /// pool's first dimension is the layer, the second the block.
 void Counter::accessPool(Value pool, Count count) {
-  const int64_t positions = 64; // of a block
   auto type = cast<MemRefType>(pool.getType());
   cost.bytes[count] +=
-      staticBytes(type, type.getShape().drop_front(2)) / positions;
+      staticBytes(type, type.getShape().drop_front(2)) / llm::blockPositions;
 }
 
 void Counter::addProduct(kernel::MatmulOp op) {
@@ -258,17 +257,10 @@ void Counter::visit(Operation *op) {
     return accessTable(gather);
   if (auto product = dyn_cast<kernel::MatmulOp>(op))
     addProduct(product);
-  if (auto attention = dyn_cast<kernel::AttentionOp>(op))
-    addAttention(attention.getQ());
-  Count poolCount = Count::Token;
-  if (auto attention = dyn_cast<kernel::CachedAttentionOp>(op)) {
-    addAttention(attention.getQ());
-    poolCount = Count::Position;
-  }
-  if (auto attention = dyn_cast<kernel::AttendSpansOp>(op)) {
-    addAttention(attention.getQ());
-    poolCount = Count::Position;
-  }
+  // The queries come first.
+  bool readsPools = isa<kernel::CachedAttentionOp, kernel::AttendSpansOp>(op);
+  if (readsPools || isa<kernel::AttentionOp>(op))
+    addAttention(op->getOperand(0));
   auto interface = dyn_cast<MemoryEffectOpInterface>(op);
   if (!interface)
     return;
@@ -281,11 +273,10 @@ void Counter::visit(Operation *op) {
         !isa<MemRefType>(value.getType()))
       continue;
     // Layers, blocks, and what a block holds.
-    bool isPool = isa<kernel::CachedAttentionOp, kernel::AttendSpansOp,
-                      kernel::KVAppendOp>(op) &&
+    bool isPool = (readsPools || isa<kernel::KVAppendOp>(op)) &&
                   cast<MemRefType>(value.getType()).getRank() > 2;
     if (isPool)
-      accessPool(value, poolCount);
+      accessPool(value, readsPools ? Count::Position : Count::Token);
     else
       access(value, isWrite);
   }

@@ -129,7 +129,7 @@ bool isInstruction(kernel::ApplySignOp, const TargetRecord &target) {
 bool isInstruction(kernel::MultiplyAddOp op, const TargetRecord &target) {
   return op.getX().getType().getElementType().isInteger(8)
              ? target.hasByteMultiplyAdd()
-             : target.hasWordMultiplyAdd();
+             : target.hasWordMultiplyAdd;
 }
 
 template <typename Op, typename Pattern> struct UnlessInstruction : Pattern {

@@ -41,22 +41,22 @@ struct TargetRecord {
                                        // separated by commas
   int64_t vectorBits;                  // bits of a vector register
   int64_t vectorCount;                 // vector registers
-  int64_t panelRows;     // n of the layout panel: the same for all targets
-  int64_t rowTile;       // rows (tokens) of a matrix product's register tile
-  int64_t prefetchRows;  // from how many rows on a tile prefetches weights;
-                         // 0: never
-  int64_t prefetchBytes; // how far ahead
-  bool hasFMA;           // fused multiply-add instructions
-  bool hasF16C;          // conversions between f16 and f32
-  bool hasBF16Dot;       // f32 += bf16 * bf16 + bf16 * bf16
-  bool hasByteDot;       // i32 += four products of bytes (vpdpbusd, usdot)
-  bool hasSignedDot;     // likewise, of signed bytes alone (sdot)
+  int64_t panelRows;       // n of the layout panel: the same for all targets
+  int64_t rowTile;         // rows (tokens) of a matrix product's register tile
+  int64_t prefetchRows;    // from how many rows on a tile prefetches weights;
+                           // 0: never
+  int64_t prefetchBytes;   // how far ahead
+  bool hasFMA;             // fused multiply-add instructions
+  bool hasF16C;            // conversions between f16 and f32
+  bool hasBF16Dot;         // f32 += bf16 * bf16 + bf16 * bf16
+  bool hasByteDot;         // i32 += four products of bytes (vpdpbusd, usdot)
+  bool hasSignedDot;       // likewise, of signed bytes alone (sdot)
+  bool hasWordMultiplyAdd; // i32 = two products of i16 (pmaddwd)
+  int64_t pageBytes;       // the largest page that kernels for it use
   // [/doc:target-record]
 
   /// What the triple begins with: x86_64 or aarch64.
   llvm::StringRef architecture() const { return triple.split('-').first; }
-  /// The largest page that kernels for the architecture use, in bytes.
-  int64_t pageBytes() const;
   /// Elements of 32 bits in a vector register.
   int64_t lanes() const { return vectorBits / 32; }
   /// Whether instructions round f32 to integral f32.
@@ -69,8 +69,6 @@ struct TargetRecord {
   /// Whether bytes times the signs of others are an instruction (psignb), which
   /// vectors of 512 bits don't have.
   bool hasByteSign() const { return hasByteMultiplyAdd() && vectorBits <= 256; }
-  /// Whether i32 = two products of i16 is an instruction (pmaddwd).
-  bool hasWordMultiplyAdd() const { return architecture() == "x86_64"; }
   /// k of the layout panel for weights stored as `element`: 2 for bf16, whose
   /// dot products take pairs, otherwise 1. The same for all targets.
   int64_t panelDepth(mlir::Type element) const;

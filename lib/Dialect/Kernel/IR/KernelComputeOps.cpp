@@ -239,6 +239,20 @@ TILED_ALIKE(AttentionOp)
 TILED_ALIKE(TransposeOp)
 TILED_ALIKE(PoolOp)
 
+/// Moves an operand that says where an op's part begins to where its tile's
+/// does.
+static void shift(OpBuilder &b, Operation *tiled, OpOperand &first,
+                  OpFoldResult offset) {
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(tiled);
+  AffineExpr sum = b.getAffineSymbolExpr(0) + b.getAffineSymbolExpr(1);
+  first.set(getValueOrCreateConstantIndexOp(
+      b, tiled->getLoc(),
+      affine::makeComposedFoldedAffineApply(
+          b, tiled->getLoc(), sum, {OpFoldResult(first.get()), offset})));
+}
+
+// The pools aren't sliced: the tile says which heads are its own.
 FailureOr<TilingResult>
 CachedAttentionOp::getTiledImplementation(OpBuilder &b,
                                           ArrayRef<OpFoldResult> offsets,
@@ -246,18 +260,12 @@ CachedAttentionOp::getTiledImplementation(OpBuilder &b,
   FailureOr<TilingResult> result = tile(b, *this, getTileMap(), offsets, sizes);
   if (failed(result))
     return failure();
-  // The pools aren't sliced: the tile says which heads are its own.
   auto tiled = cast<CachedAttentionOp>(result->tiledOps.front());
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPoint(tiled);
-  AffineExpr sum = b.getAffineSymbolExpr(0) + b.getAffineSymbolExpr(1);
-  OpFoldResult head = affine::makeComposedFoldedAffineApply(
-      b, getLoc(), sum, {OpFoldResult(getFirstHead()), offsets[1]});
-  tiled.getFirstHeadMutable().assign(
-      getValueOrCreateConstantIndexOp(b, getLoc(), head));
+  shift(b, tiled, tiled.getFirstHeadMutable(), offsets[1]);
   return result;
 }
 
+// The tile says which rows of partials are its own.
 FailureOr<TilingResult>
 MergeSpansOp::getTiledImplementation(OpBuilder &b,
                                      ArrayRef<OpFoldResult> offsets,
@@ -265,19 +273,9 @@ MergeSpansOp::getTiledImplementation(OpBuilder &b,
   FailureOr<TilingResult> result = tile(b, *this, getTileMap(), offsets, sizes);
   if (failed(result))
     return failure();
-  // The tile says which rows of partials are its own.
   auto tiled = cast<MergeSpansOp>(result->tiledOps.front());
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPoint(tiled);
-  AffineExpr sum = b.getAffineSymbolExpr(0) + b.getAffineSymbolExpr(1);
-  auto shift = [&](Value first, OpFoldResult offset) {
-    return getValueOrCreateConstantIndexOp(
-        b, getLoc(),
-        affine::makeComposedFoldedAffineApply(b, getLoc(), sum,
-                                              {OpFoldResult(first), offset}));
-  };
-  tiled.getFirstRowMutable().assign(shift(getFirstRow(), offsets[0]));
-  tiled.getFirstHeadMutable().assign(shift(getFirstHead(), offsets[1]));
+  shift(b, tiled, tiled.getFirstRowMutable(), offsets[0]);
+  shift(b, tiled, tiled.getFirstHeadMutable(), offsets[1]);
   return result;
 }
 
@@ -288,13 +286,13 @@ void AttendSpansOp::getEffects(
 
 int64_t AttendSpansOp::countSpans(int64_t positions) {
   // The last block's span; see the description.
-  auto last = static_cast<uint64_t>((positions - 1) / 64);
+  auto last = static_cast<uint64_t>((positions - 1) / llm::blockPositions);
   int64_t power = llvm::Log2_64(std::max<uint64_t>(last, 64));
   return 8 * (power - 6) + static_cast<int64_t>(last >> (power - 3)) + 1;
 }
 
 int64_t AttendSpansOp::getWidth(int64_t size) {
-  return 16 + static_cast<int64_t>(llvm::alignTo(size, 16));
+  return partialHead + static_cast<int64_t>(llvm::alignTo(size, 16));
 }
 
 //===----------------------------------------------------------------------===//

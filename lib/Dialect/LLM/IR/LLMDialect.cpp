@@ -63,7 +63,7 @@ int64_t KVType::getBlockBytes() const {
   int64_t bits = getElementType().getIntOrFloatBitWidth();
   int64_t row = (getSize() + getPaddedSize()) * bits / 8 +
                 (getRecord().hasScale ? 2 * sizeof(float) : 0);
-  return getLayers() * getHeads() * 64 * row;
+  return getLayers() * getHeads() * blockPositions * row;
 }
 
 LogicalResult FormatAttr::verify(function_ref<InFlightDiagnostic()> emitError,

@@ -24,6 +24,9 @@
 
 namespace smelt::kernel {
 
+/// Columns of a row of partials before the output.
+constexpr int64_t partialHead = 16;
+
 /// Dimension `dim` of operand `operand` advances by `scale` elements for each
 /// step of loop `loop`.
 struct TileMapEntry {

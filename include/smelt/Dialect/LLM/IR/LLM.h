@@ -18,6 +18,14 @@
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
 #include "smelt/Dialect/LLM/IR/LLMDialect.h.inc"
+
+namespace smelt::llm {
+
+/// Positions in a block of the KV cache, which attention takes at a time.
+constexpr int64_t blockPositions = 64;
+
+} // namespace smelt::llm
+
 #define GET_TYPEDEF_CLASSES
 #include "smelt/Dialect/LLM/IR/LLMTypes.h.inc"
 #define GET_ATTRDEF_CLASSES
