@@ -5,18 +5,19 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A tile is some rows times vectors of a panel's 16 columns. It goes through
-// the panel (Formats.h) unit by unit, 32 values of k:
+// A tile is some rows times vectors of columns: as many of one panel's 16 as
+// fit the registers or, for as many rows as a tile has at most, of several
+// panels. Fewer rows don't: what memory brings is one stream. A tile goes
+// through the panels (Formats.h) unit by unit, 32 values of k:
 //
 //   unit:  sums = -zero point * sum of the row's integers     (i32, exact)
 //          sums += quad of the row . quad of each column      (8 times)
 //          total += sums * (scale of weights * scale of row)  (f32)
 //
-// Stored weights are unsigned; what they are too large by is what a unit's sums
-// begin with, unless an instruction takes them signed. Scales that don't change
-// along k are applied once, at the end; if neither changes, all of k is one sum
-// of integers. Rows of floats are multiplied with weights as f32, one k at a
-// time.
+// Stored weights are unsigned; what they are too large by is what sums begin
+// with, unless an instruction takes them signed. Scales that don't change along
+// k are applied once, at the end; if neither changes, all of k is one sum of
+// integers. Rows of floats are multiplied with weights as f32, one k at a time.
 //
 // How quads are multiplied is the only thing that differs between processors:
 // the first instruction of a table that the target has. All are exact, so that
@@ -34,7 +35,7 @@ namespace {
 
 struct Product;
 
-/// Where a unit lies.
+/// Where a unit lies; of several panels, in the first one.
 struct Unit {
   Value bytes;   // of the panel, where the unit's elements begin
   Value number;  // of the unit in the row
@@ -43,7 +44,7 @@ struct Unit {
   int64_t count; // columns that the matrix has, of the 32
 };
 
-/// Rows and vectors of columns of a tile.
+/// Rows and vectors of columns of a tile; vectors are counted across panels.
 struct Tile {
   Value row;
   int64_t rows, first, vectors;
@@ -55,8 +56,10 @@ struct QuadInstruction {
   /// Registers of a tile: for each of its sums, and each vector of weights.
   int64_t (*sumRegisters)(const Product &product);
   int64_t weightRegisters;
-  /// Adds a unit's products, of weights that have no zero point left, to
-  /// sums[rows * vectors] of i32; null stands for 0.
+  /// Whether `add` multiplies weights as they are stored, with their zero
+  /// point, so that sums have to begin with less.
+  bool (*leavesZeroPoint)(const FormatRecord &format);
+  /// Adds a unit's products to sums[rows * vectors] of i32.
   void (Product::*add)(const Tile &tile, const Unit &unit,
                        Emitter::Values &sums);
 };
@@ -66,8 +69,9 @@ struct Product {
   const FormatRecord &format;
   const ActivationRecord *activation; // null: rows of floats
   const QuadInstruction &instruction;
-  Value a, w, init, scales, sums; // w: the panel's bytes
+  Value a, w, init, scales, sums; // w: the panels' bytes
   int64_t k;                      // columns of a
+  int64_t panels;                 // of w
 
   OpBuilder &b = e.b;
   Location loc = e.loc;
@@ -78,6 +82,13 @@ struct Product {
     return offset ? e.add(index, e.index(offset)) : index;
   }
   Value rowOf(const Tile &tile, int64_t r) { return plus(tile.row, r); }
+  /// Vectors of a panel's columns.
+  int64_t perPanel() const { return FormatRecord::panelRows / e.lanes(); }
+  /// How far vector `v` lies behind the first panel's first one, where vectors
+  /// have `bytes`.
+  int64_t offsetOf(int64_t v, int64_t bytes) const {
+    return v / perPanel() * format.panelBytes(k) + v % perPanel() * bytes;
+  }
   VectorType vectorOfBytes() {
     return VectorType::get({4 * e.lanes()}, b.getI8Type());
   }
@@ -112,7 +123,7 @@ struct Product {
   /// The weights of quad `q` of a step, u8: four of each column of vector `v`.
   Value weights(const Step &at, int64_t q, int64_t v) {
     int64_t offset = (format.bits == 8 ? q * FormatRecord::chunkBytes : 0) +
-                     v * 4 * e.lanes();
+                     offsetOf(v, 4 * e.lanes());
     Value raw = vector::LoadOp::create(b, loc, vectorOfBytes(), w,
                                        ValueRange{plus(at.bytes, offset)});
     return format.bits == 8 ? raw : nibblesOf(raw, q);
@@ -170,7 +181,7 @@ struct Product {
     int64_t bytes = type.getIntOrFloatBitWidth() / 8 * e.lanes();
     Value raw =
         vector::LoadOp::create(b, loc, VectorType::get({bytes}, b.getI8Type()),
-                               w, ValueRange{plus(offset, v * bytes)});
+                               w, ValueRange{plus(offset, offsetOf(v, bytes))});
     return e.extend(cast(e.vectorOf(type), raw));
   }
   /// A vector of f32 `index` of the panel's trailer.
@@ -187,31 +198,42 @@ struct Product {
   VectorType words() {
     return VectorType::get({2 * e.lanes()}, b.getI16Type());
   }
-  void accumulate(Value &sum, Value value) {
-    sum = sum ? e.add(sum, value) : value;
-  }
+  void accumulate(Value &sum, Value value) { sum = e.add(sum, value); }
   Value multiplyAdd(VectorType type, Value x, Value y) {
     return kernel::MultiplyAddOp::create(b, loc, type, x, y);
   }
 
+  /// Whether registers are left for the weights of the next quad where a
+  /// unit's are unrolled; without them, the compiler would spill sums.
+  bool hasRoomToUnroll(const Tile &tile) const {
+    int64_t perRow = instruction.sumRegisters(*this) * tile.rows;
+    return tile.vectors * (perRow + 2 * instruction.weightRegisters) + 2 <=
+           e.target.vectorCount;
+  }
   /// `flip`: what to xor weights with, or null.
   void addDots(const Tile &tile, const Unit &unit, bool isSigned, Value flip,
                Emitter::Values &sums) {
-    for (int64_t q = 0; q < 2 * steps; ++q) {
-      Step at = stepOf(unit, e.index(q / 2));
-      Emitter::Values columns = weights(tile, at, q % 2);
-      for (Value &column : columns)
-        if (flip)
-          column = arith::XOrIOp::create(b, loc, column, flip);
-      eachSum(tile, at, q % 2, [&](size_t i, int64_t v, Value row) {
-        sums[i] = kernel::DotBytesOp::create(b, loc, sums[i], columns[v], row,
-                                             isSigned);
-      });
+    auto addStep = [&](const Step &at, Emitter::Values &inner) {
+      for (int64_t q = 0; q < 2; ++q) {
+        Emitter::Values columns = weights(tile, at, q);
+        for (Value &column : columns)
+          if (flip)
+            column = arith::XOrIOp::create(b, loc, column, flip);
+        eachSum(tile, at, q, [&](size_t i, int64_t v, Value row) {
+          inner[i] = kernel::DotBytesOp::create(b, loc, inner[i], columns[v],
+                                                row, isSigned);
+        });
+      }
+    };
+    if (!hasRoomToUnroll(tile)) {
+      sums = eachStep(unit, sums, addStep);
+      return;
     }
+    for (int64_t i = 0; i < steps; ++i)
+      addStep(stepOf(unit, e.index(i)), sums);
   }
 
   void addDotBytes(const Tile &tile, const Unit &unit, Emitter::Values &sums) {
-    subtractZeroPoint(tile, unit, sums);
     addDots(tile, unit, /*isSigned=*/false, {}, sums);
   }
 
@@ -219,20 +241,12 @@ struct Product {
   /// point, 128, are signed.
   void addSignedDots(const Tile &tile, const Unit &unit,
                      Emitter::Values &sums) {
-    if (format.bits < 8) {
-      subtractZeroPoint(tile, unit, sums);
-      return addDots(tile, unit, /*isSigned=*/true, {}, sums);
-    }
-    for (Value &sum : sums)
-      sum = sum ? sum : splatOf(longs(), 0);
-    addDots(tile, unit, /*isSigned=*/true, splatOf(vectorOfBytes(), -128),
-            sums);
+    Value flip = format.bits == 8 ? splatOf(vectorOfBytes(), -128) : Value();
+    addDots(tile, unit, /*isSigned=*/true, flip, sums);
   }
 
   /// |w| * sign(w) x: two products of 128 and 127 fit in i16.
   void addSigned(const Tile &tile, const Unit &unit, Emitter::Values &sums) {
-    for (Value &sum : sums)
-      sum = sum ? sum : splatOf(longs(), 0);
     Value one = splatOf(words(), 1), zeroPoint = splatOf(vectorOfBytes(), -128);
     sums = eachStep(unit, sums, [&](const Step &at, Emitter::Values &inner) {
       for (int64_t q = 0; q < 2; ++q) {
@@ -290,7 +304,6 @@ struct Product {
   /// Bytes as i16, even and odd ones apart; those of the row in the upper
   /// halves, so that sums are 256 times too large: at most 2^28.
   void addWords(const Tile &tile, const Unit &unit, Emitter::Values &sums) {
-    subtractZeroPoint(tile, unit, sums);
     Emitter::Values large(sums.size(), splatOf(longs(), 0));
     large = eachStep(unit, large, [&](const Step &at, Emitter::Values &inner) {
       for (int64_t q = 0; q < 2; ++q)
@@ -330,17 +343,37 @@ struct Product {
     return activation && !activation->group && !format.group;
   }
 
-  /// Subtracts the zero point times the sum of a row's unit.
-  void subtractZeroPoint(const Tile &tile, const Unit &unit,
-                         Emitter::Values &result) {
-    for (int64_t r = 0; r < tile.rows; ++r) {
-      Value sum = e.load(sums, {rowOf(tile, r), unit.number});
-      Value factor = arith::ConstantIntOp::create(b, loc, b.getI32Type(),
-                                                  -format.zeroPoint());
-      Value start = e.splat(e.mul(sum, factor));
-      for (int64_t v = 0; v < tile.vectors; ++v)
-        accumulate(result[r * tile.vectors + v], start);
-    }
+  /// What sums of integers begin with, for each row: less by the zero point
+  /// times `sumOf` the row's integers, if products leave it.
+  Emitter::Values startOfSums(const Tile &tile,
+                              llvm::function_ref<Value(Value row)> sumOf) {
+    Emitter::Values starts(tile.rows * tile.vectors, splatOf(longs(), 0));
+    if (!format.zeroPoint() || !instruction.leavesZeroPoint(format))
+      return starts;
+    Value factor = arith::ConstantIntOp::create(b, loc, b.getI32Type(),
+                                                -format.zeroPoint());
+    for (int64_t r = 0; r < tile.rows; ++r)
+      std::fill_n(starts.begin() + r * tile.vectors, tile.vectors,
+                  e.splat(e.mul(sumOf(rowOf(tile, r)), factor)));
+    return starts;
+  }
+  /// The sum of all integers of a row.
+  Value sumOfRow(Value row) {
+    auto add = [&](Value i, Value mask, ValueRange carried) -> Emitter::Values {
+      Value zero = splatOf(longs(), 0);
+      Value some =
+          mask ? vector::MaskedLoadOp::create(b, loc, longs(), sums,
+                                              ValueRange{row, i}, mask, zero)
+                     .getResult()
+               : vector::LoadOp::create(b, loc, longs(), sums,
+                                        ValueRange{row, i})
+                     .getResult();
+      return {e.add(carried[0], some)};
+    };
+    Value zero = splatOf(longs(), 0);
+    return vector::ReductionOp::create(
+        b, loc, vector::CombiningKind::ADD,
+        e.vectors(columnsOf(sums), ValueRange{zero}, add)[0]);
   }
 
   Value real(Value integers) {
@@ -356,7 +389,8 @@ struct Product {
       (this->*instruction.add)(tile, unit, totals);
       return;
     }
-    Emitter::Values result(totals.size());
+    Emitter::Values result = startOfSums(
+        tile, [&](Value row) { return e.load(sums, {row, unit.number}); });
     (this->*instruction.add)(tile, unit, result);
     for (int64_t r = 0; r < tile.rows; ++r) {
       Value rowScale;
@@ -399,9 +433,9 @@ struct Product {
     Emitter::Values words;
     for (int64_t v = tile.first; v < tile.first + tile.vectors; ++v)
       words.push_back(cast(
-          longs,
-          vector::LoadOp::create(b, loc, vectorOfBytes(), w,
-                                 ValueRange{plus(bytes, v * 4 * e.lanes())})));
+          longs, vector::LoadOp::create(
+                     b, loc, vectorOfBytes(), w,
+                     ValueRange{plus(bytes, offsetOf(v, 4 * e.lanes()))})));
     for (int64_t c = 0; c < count; ++c) {
       Value shift = splatOf(longs, c % 4 * 8 + c / 4 * 4);
       Value mask = splatOf(longs, (1 << format.bits) - 1);
@@ -455,13 +489,21 @@ struct Product {
   }
 
   void addUnit(const Tile &tile, const Unit &unit, Emitter::Values &totals) {
-    if (e.prefetches(tile.rows) && tile.first == 0)
-      for (int64_t i = 0; i < format.unitBytes(); i += FormatRecord::chunkBytes)
-        e.prefetch(w, plus(unit.bytes, e.target.prefetchBytes + i));
+    if (e.prefetches(tile.rows))
+      prefetch(tile, unit);
     if (activation)
       addIntegers(tile, unit, totals);
     else
       addFloats(tile, unit, totals);
+  }
+
+  /// Asks for what lies behind a unit, once in each panel that the tile begins.
+  void prefetch(const Tile &tile, const Unit &unit) {
+    for (int64_t v = tile.first; v < tile.first + tile.vectors; ++v)
+      for (int64_t i = 0; v % perPanel() == 0 && i < format.unitBytes();
+           i += FormatRecord::chunkBytes)
+        e.prefetch(
+            w, plus(unit.bytes, offsetOf(v, 0) + e.target.prefetchBytes + i));
   }
 
   /// The unit `number` of a row, of `count` columns.
@@ -493,7 +535,7 @@ struct Product {
 
   /// Sums and totals of a tile, its weights, and a quad fit the registers.
   int64_t vectorsFor(int64_t rows) const {
-    int64_t all = FormatRecord::panelRows / e.lanes();
+    int64_t all = rows == e.target.rowTile ? panels * perPanel() : perPanel();
     int64_t perVector = activation ? instruction.sumRegisters(*this) * rows +
                                          instruction.weightRegisters
                                    : rows + 1;
@@ -501,26 +543,50 @@ struct Product {
     return std::max<int64_t>(llvm::bit_floor<uint64_t>(vectors), 1);
   }
 
+  /// The product with one of the panels alone.
+  Product panelOf(Value panel) {
+    // Of the last dimension, `size` elements from number panel * `step` on.
+    auto cut = [&](Value memref, int64_t step, OpFoldResult size) -> Value {
+      SmallVector<OpFoldResult> sizes = memref::getMixedSizes(b, loc, memref);
+      SmallVector<OpFoldResult> offsets(sizes.size(), b.getIndexAttr(0));
+      SmallVector<OpFoldResult> strides(sizes.size(), b.getIndexAttr(1));
+      offsets.back() = e.mul(panel, e.index(step));
+      sizes.back() = size;
+      return memref::SubViewOp::create(b, loc, memref, offsets, sizes, strides);
+    };
+    const int64_t width = FormatRecord::panelRows, bytes = format.panelBytes(k);
+    OpFoldResult columns = b.getIndexAttr(width);
+    if (columnsOf(init) != panels * width) {
+      Value left = e.sub(e.dim(init, 1), e.mul(panel, e.index(width)));
+      columns =
+          arith::MinUIOp::create(b, loc, left, e.index(width)).getResult();
+    }
+    Product one = *this;
+    one.w = cut(w, bytes, b.getIndexAttr(bytes));
+    one.init = cut(init, width, columns);
+    one.panels = 1;
+    return one;
+  }
+
   void tile(Value row, int64_t rows) {
-    int64_t all = FormatRecord::panelRows / e.lanes();
     int64_t vectors = vectorsFor(rows);
-    for (int64_t first = 0; first < all; first += vectors) {
+    for (int64_t first = 0; first < panels * perPanel(); first += vectors) {
       Tile tile{row, rows, first, vectors};
       Emitter::Values totals = sumOf(tile);
       for (int64_t r = 0; r < rows; ++r)
         for (int64_t v = 0; v < vectors; ++v)
           storeColumns(e, finish(tile, r, v, totals[r * vectors + v]), init,
                        rowOf(tile, r), (first + v) * e.lanes(),
-                       FormatRecord::panelRows);
+                       panels * FormatRecord::panelRows);
     }
   }
 
   /// Sums over k, unit by unit. Rows of integers are padded to whole units.
   Emitter::Values sumOf(const Tile &tile) {
     int64_t width = FormatRecord::unitColumns, whole = k / width;
-    Value zero =
-        sumsAllOfK() ? splatOf(e.vectorOf(b.getI32Type()), 0) : e.zeros();
-    Emitter::Values totals(tile.rows * tile.vectors, zero);
+    Emitter::Values totals(tile.rows * tile.vectors, e.zeros());
+    if (sumsAllOfK())
+      totals = startOfSums(tile, [&](Value row) { return sumOfRow(row); });
     if (whole)
       totals = e.loop(e.index(0), e.index(whole), 1, totals,
                       [&](Value number, ValueRange carried) {
@@ -559,32 +625,38 @@ static int64_t sumsAndTotals(const Product &product) {
   return product.sumsAllOfK() ? 1 : 2;
 }
 
+static bool always(const FormatRecord &) { return true; }
+static bool never(const FormatRecord &) { return false; }
+static bool ifNarrow(const FormatRecord &format) { return format.bits < 8; }
+
 static const QuadInstruction instructions[] = {
     {[](const TargetRecord &target, const FormatRecord &) {
        return target.hasByteDot;
      },
-     sumsAndTotals, 1, &Product::addDotBytes},
+     sumsAndTotals, 1, always, &Product::addDotBytes},
     {[](const TargetRecord &target, const FormatRecord &) {
        return target.hasSignedDot;
      },
-     sumsAndTotals, 1, &Product::addSignedDots},
+     sumsAndTotals, 1, ifNarrow, &Product::addSignedDots},
     {[](const TargetRecord &target, const FormatRecord &format) {
        return target.hasByteSign() && format.bits == 8;
      },
-     [](const Product &) -> int64_t { return 1; }, 2, &Product::addSigned},
+     [](const Product &) -> int64_t { return 1; }, 2, never,
+     &Product::addSigned},
     {[](const TargetRecord &target, const FormatRecord &) {
        return target.hasByteMultiplyAdd();
      },
      [](const Product &product) -> int64_t { return product.format.bits / 4; },
-     1, &Product::addNibbles},
+     1, never, &Product::addNibbles},
     {[](const TargetRecord &, const FormatRecord &) { return true; },
-     sumsAndTotals, 1, &Product::addWords},
+     sumsAndTotals, 1, always, &Product::addWords},
 };
 
 LogicalResult smelt::emitQuantizedMatmul(Emitter &e, kernel::MatmulOp op) {
   auto type = cast<MemRefType>(op.getW().getType());
-  if (type.getDimSize(0) != 1)
-    return op.emitOpError("expects one panel");
+  int64_t panels = type.getDimSize(0);
+  if (type.isDynamicDim(0) || !llvm::isPowerOf2_64(panels))
+    return op.emitOpError("expects one panel, or a power of two of them");
   SmallVector<ReassociationIndices> all = {{0, 1}};
   Value w = memref::CollapseShapeOp::create(e.b, e.loc, op.getW(), all);
   const FormatRecord &format = op.getFormat().getRecord();
@@ -602,8 +674,13 @@ LogicalResult smelt::emitQuantizedMatmul(Emitter &e, kernel::MatmulOp op) {
                   op.getInit(),
                   op.getScales(),
                   op.getSums(),
-                  columnsOf(op.getA())};
-  emitRowTiles(e, op.getA(),
-               [&](Value row, int64_t rows) { product.tile(row, rows); });
+                  columnsOf(op.getA()),
+                  panels};
+  emitRowTiles(e, op.getA(), [&](Value row, int64_t rows) {
+    if (product.panels == 1 || rows == e.target.rowTile)
+      return product.tile(row, rows);
+    e.loop(e.index(0), e.index(product.panels),
+           [&](Value panel) { product.panelOf(panel).tile(row, rows); });
+  });
   return success();
 }

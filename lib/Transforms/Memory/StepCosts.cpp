@@ -235,6 +235,9 @@ void Counter::addProduct(kernel::MatmulOp op) {
   std::optional<Window> rows = findWindow(op.getA());
   if (!weight || !rows)
     return;
+  // Several tilings of one product count once.
+  if (llvm::is_contained(windows, std::pair(*weight, false)))
+    return;
   int64_t columns = weight->sizes[0] * op.getPanelRows();
   int64_t depth = cast<MemRefType>(op.getA().getType()).getDimSize(1);
   cost.operations[countOfBuffer(rows->buffer)] += 2 * columns * depth;

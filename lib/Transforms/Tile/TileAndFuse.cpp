@@ -58,11 +58,26 @@ struct FusedTile {
   }
 };
 
+/// Some panels, from one on.
+struct Panels {
+  Value first;
+  int64_t count = 1;
+};
+
+/// What tiles of panels have at most.
+struct TileSizes {
+  int64_t rows, panels;
+};
+
+/// Bytes of the panels of a tile: half of a small second-level cache, so that
+/// they stay there from one tile of rows to the next.
+constexpr int64_t kPanelTileBytes = 256 << 10;
+
 /// Builds the nest of one root.
 class Nest {
 public:
-  Nest(IRRewriter &rewriter, Operation *root, int64_t rowTile)
-      : b(rewriter), loc(root->getLoc()), root(root), rowTile(rowTile) {}
+  Nest(IRRewriter &rewriter, Operation *root, TileSizes most)
+      : b(rewriter), loc(root->getLoc()), root(root), most(most) {}
 
   LogicalResult build();
 
@@ -106,11 +121,11 @@ private:
   /// The root's tile, its fused producers, and the insertions.
   FailureOr<Carried> tile(ArrayRef<OpFoldResult> offsets,
                           ArrayRef<OpFoldResult> sizes, ValueRange carried,
-                          Value panel = {});
+                          Panels panels = {});
   LogicalResult fuseProducers(Operation *tiled, ValueRange carried,
-                              Value panel);
+                              Panels panels);
   LogicalResult fuseProduct(tensor::ExtractSliceOp slice,
-                            kernel::MatmulOp product, Value panel,
+                            kernel::MatmulOp product, Panels panels,
                             SmallVectorImpl<Operation *> &worklist);
 
   SmallVector<Value> inits() {
@@ -139,7 +154,7 @@ private:
   IRRewriter &b;
   Location loc;
   Operation *root;
-  int64_t rowTile;
+  TileSizes most;
   /// The root and the producers that are fused into it.
   llvm::SetVector<Operation *> members;
 };
@@ -247,7 +262,7 @@ Nest::loop(Part range, int64_t step, ValueRange carried,
 
 FailureOr<Nest::Carried> Nest::tile(ArrayRef<OpFoldResult> offsets,
                                     ArrayRef<OpFoldResult> sizes,
-                                    ValueRange carried, Value panel) {
+                                    ValueRange carried, Panels panels) {
   // The root with the carried tensors as destinations is what is tiled.
   Operation *stand = b.clone(*root);
   SmallVector<Value> old = inits();
@@ -272,24 +287,25 @@ FailureOr<Nest::Carried> Nest::tile(ArrayRef<OpFoldResult> offsets,
           slice.getMixedSizes(), slice.getMixedStrides()));
     }
   b.eraseOp(stand);
-  if (failed(fuseProducers(op, carried, panel)))
+  if (failed(fuseProducers(op, carried, panels)))
     return failure();
   return results;
 }
 
 LogicalResult Nest::fuseProduct(tensor::ExtractSliceOp slice,
-                                kernel::MatmulOp product, Value panel,
+                                kernel::MatmulOp product, Panels panels,
                                 SmallVectorImpl<Operation *> &worklist) {
   OpFoldResult row = slice.getMixedOffsets()[0],
                rows = slice.getMixedSizes()[0];
-  FailureOr<TilingResult> tiled = product.getTiledImplementation(
-      b, {row, OpFoldResult(panel)}, {rows, b.getIndexAttr(1)});
+  FailureOr<TilingResult> tiled =
+      product.getTiledImplementation(b, {row, OpFoldResult(panels.first)},
+                                     {rows, b.getIndexAttr(panels.count)});
   if (failed(tiled))
     return failure();
-  // The tile is a whole panel wide; of the last one, less may be read.
+  // The tile is whole panels wide; of the last one, less may be read.
   auto op = cast<kernel::MatmulOp>(tiled->tiledOps.front());
   b.setInsertionPoint(op);
-  int64_t width = product.getPanelRows();
+  int64_t width = panels.count * product.getPanelRows();
   SmallVector<OpFoldResult> zeros(2, b.getIndexAttr(0)),
       ones(2, b.getIndexAttr(1));
   Value room = tensor::EmptyOp::create(
@@ -313,7 +329,7 @@ LogicalResult Nest::fuseProduct(tensor::ExtractSliceOp slice,
 /// value of a tile is still there). A tile that several ops read is computed
 /// once; one that an op writes over is its own.
 LogicalResult Nest::fuseProducers(Operation *tiled, ValueRange carried,
-                                  Value panel) {
+                                  Panels panels) {
   SmallVector<Operation *> worklist = {tiled};
   SmallVector<Value> old = inits();
   SmallVector<FusedTile> fused;
@@ -338,9 +354,9 @@ LogicalResult Nest::fuseProducers(Operation *tiled, ValueRange carried,
       }
       if (auto product = source.getDefiningOp<kernel::MatmulOp>();
           product && members.contains(product)) {
-        if (!panel)
+        if (!panels.first)
           return root->emitOpError("expects to be tiled by panels");
-        if (failed(fuseProduct(slice, product, panel, worklist)))
+        if (failed(fuseProduct(slice, product, panels, worklist)))
           return failure();
         continue;
       }
@@ -373,6 +389,15 @@ LogicalResult Nest::fuseProducers(Operation *tiled, ValueRange carried,
   return success();
 }
 
+/// Panels of a tile of a product, at most `most`.
+static int64_t countPanels(kernel::MatmulOp product, int64_t most) {
+  if (!product.getFormat().isQuantized())
+    return 1;
+  int64_t bytes = cast<ShapedType>(product.getW().getType()).getDimSize(1);
+  int64_t fitting = std::min(most, kPanelTileBytes / bytes);
+  return llvm::bit_floor<uint64_t>(std::max<int64_t>(fitting, 1));
+}
+
 LogicalResult Nest::buildPanels() {
   auto product = dyn_cast<kernel::MatmulOp>(root);
   for (Value operand : root->getOperands())
@@ -381,36 +406,51 @@ LogicalResult Nest::buildPanels() {
   int64_t columns =
       cast<RankedTensorType>(root->getResult(0).getType()).getDimSize(1);
   int64_t width = product.getPanelRows();
+  int64_t wide = countPanels(product, most.panels);
   Value rows = getValueOrCreateConstantIndexOp(
       b, loc, tensor::getMixedSize(b, loc, inits()[0], 0));
   Value panels = index(llvm::divideCeil(columns, width));
-  AffineExpr s0 = b.getAffineSymbolExpr(0);
+  AffineExpr s0 = b.getAffineSymbolExpr(0), s1 = b.getAffineSymbolExpr(1);
+  // `count` panels at a time.
+  auto walk = [&](Part range, int64_t count, ValueRange carried) {
+    return loop(range, count, carried, [&](Value panel, ValueRange outer) {
+      Value column = apply(s0 * width, {panel});
+      // Only the last panel, which is alone, may end within the columns.
+      OpFoldResult breadth = count == 1
+                                 ? tileSize(column, index(columns), width)
+                                 : OpFoldResult(b.getIndexAttr(count * width));
+      return loop(Part{index(0), rows}, most.rows, outer,
+                  [&](Value row, ValueRange inner) {
+                    OpFoldResult height = tileSize(row, rows, most.rows);
+                    if (product == root)
+                      return tile({row, panel}, {height, b.getIndexAttr(count)},
+                                  inner, {panel, count});
+                    return tile({row, column}, {height, breadth}, inner,
+                                {panel, count});
+                  });
+    });
+  };
   return forall([&](Value thread, Value threads,
                     ValueRange carried) -> FailureOr<Region> {
     Part own = part(thread, threads, panels);
-    FailureOr<Carried> results =
-        loop(own, 1, carried, [&](Value panel, ValueRange outer) {
-          Value column = apply(s0 * width, {panel});
-          return loop(
-              Part{index(0), rows}, rowTile, outer,
-              [&](Value row, ValueRange inner) {
-                OpFoldResult height = tileSize(row, rows, rowTile);
-                if (product == root)
-                  return tile({row, panel}, {height, b.getIndexAttr(1)}, inner,
-                              panel);
-                OpFoldResult breadth = tileSize(column, index(columns), width);
-                return tile({row, column}, {height, breadth}, inner, panel);
-              });
-        });
+    FailureOr<Carried> results = Carried(carried);
+    Part rest = own;
+    if (wide > 1) {
+      Value whole =
+          arith::MinUIOp::create(b, loc, own.end, index(columns / width));
+      rest.begin =
+          apply(s0 + (s1 - s0).floorDiv(wide) * wide, {own.begin, whole});
+      results = walk({own.begin, rest.begin}, wide, *results);
+    }
+    if (succeeded(results))
+      results = walk(rest, 1, *results);
     if (failed(results))
       return failure();
     Value begin = apply(s0 * width, {own.begin});
     OpFoldResult count;
     if (columns % width == 0) {
-      count =
-          apply((b.getAffineSymbolExpr(1) - s0) * width, {own.begin, own.end});
+      count = apply((s1 - s0) * width, {own.begin, own.end});
     } else {
-      AffineExpr s1 = b.getAffineSymbolExpr(1);
       auto map = AffineMap::get(
           0, 2, {(s1 - s0) * width, -s0 * width + columns}, b.getContext());
       count = affine::makeComposedFoldedAffineMin(b, loc, map,
@@ -549,12 +589,13 @@ struct TileAndFuse : smelt::impl::TileAndFuseBase<TileAndFuse> {
   using TileAndFuseBase::TileAndFuseBase;
 
   void runOnOperation() override {
-    int64_t rows = rowTile;
-    if (rows == 0) {
+    TileSizes sizes = {rowTile, panelTile};
+    if (rowTile == 0 || panelTile == 0) {
       const TargetRecord *target = getTarget(getOperation());
       if (!target)
         return signalPassFailure();
-      rows = target->rowTile;
+      sizes = {rowTile ? rowTile : target->rowTile,
+               panelTile ? panelTile : target->panelTile};
     }
     IRRewriter rewriter(&getContext());
     for (Block &block : getOperation().getBody()) {
@@ -570,7 +611,7 @@ struct TileAndFuse : smelt::impl::TileAndFuseBase<TileAndFuse> {
           continue;
         if (!isa<TilingInterface, kernel::AttendSpansOp>(op))
           continue;
-        if (failed(Nest(rewriter, op, rows).build()))
+        if (failed(Nest(rewriter, op, sizes).build()))
           return signalPassFailure();
         // What the nest made stands before the old place of the root.
       }

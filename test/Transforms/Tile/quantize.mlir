@@ -1,4 +1,5 @@
-// RUN: smelt-opt %s --pass-pipeline='builtin.module(convert-llm-to-linalg,canonicalize,cse,func.func(smelt-tile-and-fuse{row-tile=6},canonicalize))' | FileCheck %s
+// RUN: smelt-opt %s --pass-pipeline='builtin.module(convert-llm-to-linalg,canonicalize,cse,func.func(smelt-tile-and-fuse{row-tile=6 panel-tile=1},canonicalize))' | FileCheck %s
+// RUN: smelt-opt %s --pass-pipeline='builtin.module(convert-llm-to-linalg,canonicalize,cse,func.func(smelt-tile-and-fuse{row-tile=6 panel-tile=2},canonicalize))' | FileCheck %s --check-prefix=WIDE
 
 llm.param @up : tensor<64x40xf32> from
     [[#llm.source<"up", file = "f", offset = 0, type = tensor<64x40xf32>>]] format <int4_g32> layout <blocks, n = 16, k = 64>
@@ -20,6 +21,17 @@ llm.param @w : tensor<40x70xf32> from
 // CHECK:   tensor.parallel_insert_slice {{.*}} : tensor<?x3xi32> into tensor<?x3xi32>
 // CHECK: scf.forall
 // CHECK:   kernel.matmul ins({{.*}} : tensor<?x96xi8>, memref<1x1216xi8, {{.*}}>) rows({{.*}} : tensor<?x3xf32>, tensor<?x3xi32>)
+//
+// Two panels at a time, of those that are whole; then one by one. The last of
+// these three has 8 columns.
+// WIDE-LABEL: func.func private @norm
+// WIDE: %[[WHOLE:.+]] = arith.minui %{{.+}}, %c2
+// WIDE: %[[REST:.+]] = affine.apply #{{.+}}()[%{{.+}}, %[[WHOLE]]]
+// WIDE: scf.for %{{.+}} = %{{.+}} to %[[REST]] step %c2
+// WIDE:   scf.for %{{.+}} = %c0 to %{{.+}} step %c6
+// WIDE:     kernel.matmul ins({{.*}} memref<2x1216xi8, {{.*}} outs(%{{.+}} : tensor<?x?xf32>)
+// WIDE: scf.for %{{.+}} = %[[REST]] to %{{.+}} step %c1
+// WIDE:   kernel.matmul ins({{.*}} memref<1x1216xi8, {{.*}} outs(%{{.+}} : tensor<?x?xf32>)
 func.func private @norm(%x: tensor<?x70xf32>) -> tensor<?x40xf32> {
   %n = llm.rms_norm %x {eps = 1.0e-6 : f32} : tensor<?x70xf32>
   %w = llm.get_param @w : tensor<40x70xf32>
@@ -37,6 +49,10 @@ func.func private @norm(%x: tensor<?x70xf32>) -> tensor<?x40xf32> {
 // CHECK: scf.forall
 // CHECK-NOT: linalg.generic
 // CHECK:   kernel.quantize
+// WIDE-LABEL: func.func private @activation
+// WIDE:   %[[P:.+]] = kernel.matmul ins({{.*}} memref<2x1216xi8, {{.*}} outs(%{{.+}} : tensor<?x32xf32>)
+// WIDE:   %[[S:.+]] = tensor.extract_slice %[[P]]
+// WIDE:   linalg.generic {{.+}} ins(%[[S]], %{{.+}} : tensor<?x32xf32>, tensor<32xf32>)
 func.func private @activation(%x: tensor<?x70xf32>) -> tensor<?x64xf32> {
   %w = llm.get_param @w : tensor<40x70xf32>
   %b = llm.get_param @b : tensor<40xf32>

@@ -1,4 +1,4 @@
-// RUN: smelt-opt %s --pass-pipeline='builtin.module(func.func(smelt-tile-and-fuse{row-tile=6},canonicalize))' | FileCheck %s
+// RUN: smelt-opt %s --pass-pipeline='builtin.module(func.func(smelt-tile-and-fuse{row-tile=6 panel-tile=1},canonicalize))' | FileCheck %s
 
 #id = affine_map<(d0, d1) -> (d0, d1)>
 #row = affine_map<(d0, d1) -> (d0)>

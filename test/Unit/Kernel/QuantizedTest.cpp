@@ -52,43 +52,48 @@ Element scaleElement(const FormatRecord &format) {
                         : Element::BF16;
 }
 
-/// A panel of weights, and the values that it stands for.
-struct Panel {
-  int64_t n, k;
+/// Panels of weights, and the values that they stand for.
+struct Panels {
+  int64_t count;
   std::vector<uint8_t> bytes;
   std::vector<float> values; // [n][k]
 };
 
 /// Random weights; `isExtreme`: of elements that are all least or all largest.
-Panel makePanel(const FormatRecord &format, int64_t n, int64_t k,
-                bool isExtreme, std::mt19937 &random) {
+Panels makePanels(const FormatRecord &format, int64_t n, int64_t k,
+                  bool isExtreme, std::mt19937 &random) {
+  const int64_t size = format.panelBytes(k), rows = FormatRecord::panelRows;
   std::normal_distribution<float> normal;
   std::vector<float> weights(n * k);
   for (float &weight : weights)
     weight = normal(random);
   std::vector<uint32_t> bits(weights.size());
   std::memcpy(bits.data(), weights.data(), 4 * bits.size());
-  Panel panel{n, k, std::vector<uint8_t>(format.panelBytes(k)),
-              std::vector<float>(n * k)};
+  Panels panels{(n + rows - 1) / rows, {}, std::vector<float>(n * k)};
+  panels.bytes.resize(panels.count * size);
   std::string error;
   Element scale = scaleElement(format);
-  EXPECT_TRUE(quantizePanel(format, scale, {bits.data(), k, 0, n, k},
-                            panel.bytes.data(), error))
-      << error;
-  if (isExtreme)
-    for (int64_t block = 0; block < format.blockCount(k); ++block)
-      for (int64_t i = 0; i < format.scalesOffset(); ++i)
-        panel.bytes[block * format.blockBytes() + i] = random() % 2 ? 255 : 0;
-  dequantizePanel(format, scale, panel.bytes.data(), n, k, panel.values.data());
-  for (int64_t j = 0; j < n; ++j) {
-    double sum = 0;
-    for (int64_t i = 0; i < k; ++i)
-      sum += panel.values[j * k + i];
-    float stored = static_cast<float>(sum);
-    std::memcpy(panel.bytes.data() + format.trailerOffset(k) + 4 * j, &stored,
-                4);
+  for (int64_t p = 0; p < panels.count; ++p) {
+    uint8_t *bytes = panels.bytes.data() + p * size;
+    int64_t first = p * rows, count = std::min(rows, n - first);
+    float *values = panels.values.data() + first * k;
+    EXPECT_TRUE(quantizePanel(format, scale, {bits.data(), k, first, count, k},
+                              bytes, error))
+        << error;
+    if (isExtreme)
+      for (int64_t block = 0; block < format.blockCount(k); ++block)
+        for (int64_t i = 0; i < format.scalesOffset(); ++i)
+          bytes[block * format.blockBytes() + i] = random() % 2 ? 255 : 0;
+    dequantizePanel(format, scale, bytes, count, k, values);
+    for (int64_t j = 0; j < count; ++j) {
+      double sum = 0;
+      for (int64_t i = 0; i < k; ++i)
+        sum += values[j * k + i];
+      float stored = static_cast<float>(sum);
+      std::memcpy(bytes + format.trailerOffset(k) + 4 * j, &stored, 4);
+    }
   }
-  return panel;
+  return panels;
 }
 
 /// Rows of integers as kernel.quantize yields them, and what they stand for.
@@ -159,7 +164,10 @@ std::string makeIR(llvm::StringRef target, const FormatRecord &format,
               s = "memref<?x" + text(kind == "int8_token" ? 2 : units) +
                   "xf32>",
               t = "memref<?x" + text(units) + "xi32>",
-              w = "memref<1x" + text(format.panelBytes(k)) + "xi8>",
+              w = "memref<" +
+                  text((n + FormatRecord::panelRows - 1) /
+                       FormatRecord::panelRows) +
+                  "x" + text(format.panelBytes(k)) + "xi8>",
               y = "memref<?x" + text(n) + "xf32>";
   std::string ir =
       "module attributes {llm.target = \"" + target.str() + "\"} {\n";
@@ -215,7 +223,7 @@ struct Case {
 
 void runCase(const Case &c, std::mt19937 &random) {
   const ActivationRecord *kind = llm::lookupActivationFormat(c.kind);
-  Panel panel = makePanel(c.format, c.n, c.k, c.isExtreme, random);
+  Panels panels = makePanels(c.format, c.n, c.k, c.isExtreme, random);
   std::normal_distribution<float> normal(0.3f);
   std::vector<float> x(rowCount * c.k);
   for (float &value : x)
@@ -233,8 +241,9 @@ void runCase(const Case &c, std::mt19937 &random) {
     Jit jit(makeIR(target.name, c.format, c.kind, c.n, c.k),
             passesFor(target.name));
     ASSERT_TRUE(jit.isValid());
+    int64_t panelBytes = c.format.panelBytes(c.k);
     MemRef<uint8_t, 2> w =
-        makeMemRef(panel.bytes, 1, panel.bytes.size(), panel.bytes.size());
+        makeMemRef(panels.bytes, panels.count, panelBytes, panelBytes);
     Rows own = rows;
     if (kind) {
       own.q.assign(rows.q.size(), 99);
@@ -280,9 +289,9 @@ void runCase(const Case &c, std::mt19937 &random) {
       for (int64_t j = 0; j < c.n; ++j) {
         double expected = 0, magnitude = 0, most = 0;
         for (int64_t i = 0; i < c.k; ++i)
-          most = std::max<double>(most, std::fabs(panel.values[j * c.k + i]));
+          most = std::max<double>(most, std::fabs(panels.values[j * c.k + i]));
         for (int64_t i = 0; i < c.k; ++i) {
-          double weight = panel.values[j * c.k + i];
+          double weight = panels.values[j * c.k + i];
           double value = kind ? rows.values[m * c.k + i] : x[m * c.k + i];
           expected += weight * value;
           // A weight with a minimum is a sum of two terms.
@@ -315,8 +324,11 @@ TEST(Quantized, ProductsOfAllFormats) {
   for (const llm::SchemeRecord &scheme : llm::schemeRecords())
     pairs.emplace_back(scheme.format, scheme.activation);
   for (auto [format, kind] : pairs) {
-    Case c{*llm::lookupFormat(format), kind,
-           int64_t(1 + random() % FormatRecord::panelRows),
+    // Part of a panel, or 1, 2, 4 of which half are whole.
+    int64_t rows = FormatRecord::panelRows;
+    int64_t n = random() % 2 ? 1 + random() % rows
+                             : (rows << random() % 3) - random() % 2 * 5;
+    Case c{*llm::lookupFormat(format), kind, n,
            depths[random() % std::size(depths)], random() % 3 == 0};
     SCOPED_TRACE(format.str() + " with '" + kind.str() + "', N = " +
                  std::to_string(c.n) + ", K = " + std::to_string(c.k) +
@@ -338,7 +350,7 @@ TEST(Quantized, RowsOfTables) {
     int64_t n = FormatRecord::panelRows;
     int64_t k = depths[random() % std::size(depths)];
     SCOPED_TRACE(format.name.str() + ", K = " + std::to_string(k));
-    Panel panel = makePanel(format, n, k, false, random);
+    Panels panel = makePanels(format, n, k, false, random);
     std::string table =
         "memref<1x" + std::to_string(panel.bytes.size()) + "xi8>";
     std::string out = "memref<?x" + std::to_string(k) + "xf32>";

@@ -43,6 +43,7 @@ struct TargetRecord {
   int64_t vectorCount;                 // vector registers
   int64_t panelRows;       // n of the layout panel: the same for all targets
   int64_t rowTile;         // rows (tokens) of a matrix product's register tile
+  int64_t panelTile;       // panels of quantised weights of a register tile
   int64_t prefetchRows;    // from how many rows on a tile prefetches weights;
                            // 0: never
   int64_t prefetchBytes;   // how far ahead

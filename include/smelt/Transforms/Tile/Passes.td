@@ -103,7 +103,9 @@ def TileAndFuse : Pass<"smelt-tile-and-fuse", "::mlir::func::FuncOp"> {
     are computed tile by tile:
 
     - an elementwise op over matrix products: threads own panels; for each
-      panel, for each `row-tile` rows, the product's tile and the elementwise op;
+      panel, for each `row-tile` rows, the product's tile and the elementwise op.
+      Panels of quantised weights go `panel-tile` at a time, as long as they fit
+      half of a small second-level cache, then those left one by one;
     - an op over rows: threads own rows; with producers (the sums of a norm),
       row by row;
     - attention: threads own kv heads, then rows.
@@ -138,6 +140,8 @@ def TileAndFuse : Pass<"smelt-tile-and-fuse", "::mlir::func::FuncOp"> {
   let options = [
     Option<"rowTile", "row-tile", "int64_t", "0",
       "rows of a matrix product's tile; 0: the rowTile of the module's target">,
+    Option<"panelTile", "panel-tile", "int64_t", "0",
+      "most panels of a tile of a quantised product; 0: the panelTile of the module's target">,
   ];
   let dependentDialects = [
     "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
