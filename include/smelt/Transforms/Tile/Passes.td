@@ -126,7 +126,7 @@ def TileAndFuse : Pass<"smelt-tile-and-fuse", "::mlir::func::FuncOp"> {
       } -> tensor<?x64xf32>
       return %y : tensor<?x64xf32>
     }
-    // => row-tile=6
+    // => row-tile=6 panel-tile=1
     %n = kernel.num_threads
     %y = scf.forall (...) in (%n) shared_outs(...
       scf.for %panel = ...
