@@ -4,7 +4,9 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===----------------------------------------------------------------------===//
-"""Compiles for one target, as far as vectors, and for AVX2 from there on.
+"""Usage: emulate.py TARGET INGOT CHECKPOINT OPTION...
+
+Compiles for one target, as far as vectors, and for AVX2 from there on.
 
 LLVM splits vectors that are too wide, so what runs are the loops, masks and
 tiles of the other target. Dot products of pairs of bf16 are spelled as two
@@ -14,6 +16,7 @@ the instructions themselves aren't executed.
 import os
 import re
 import subprocess
+import sys
 
 from smelt import program, smelt
 
@@ -63,3 +66,8 @@ def compileEmulated(target, checkpoint, options, ingot):
         file.write(text)
     smelt("compile", ingot + ".mlir", "-q", "--mcpu", "avx2", "-o", ingot)
     return dots
+
+
+if __name__ == "__main__":
+    target, ingot, checkpoint, *options = sys.argv[1:]
+    compileEmulated(target, checkpoint, options, ingot)

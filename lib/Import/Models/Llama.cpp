@@ -48,27 +48,25 @@ static constexpr Field kFields[] = {
     {"max_window_layers", FieldKind::Integer, "null", 0, 4096},
 };
 
-#define OF_ALL                                                                 \
-  {"partial_rotary_factor", {"1", "null"}}, {"no_rope_layers", {"null"}},      \
-      {"attn_logit_softcapping", {"null"}},                                    \
-      {"final_logit_softcapping", {"null"}}, {                                 \
-    "num_local_experts", {"null"}                                              \
-  }
+/// Those of all three, which `derive` checks.
+static const Restriction kRestrictions[] = {
+    {"partial_rotary_factor", {"1", "null"}},
+    {"no_rope_layers", {"null"}},
+    {"attn_logit_softcapping", {"null"}},
+    {"final_logit_softcapping", {"null"}},
+    {"num_local_experts", {"null"}},
+};
 static const Restriction kLlamaRestrictions[] = {
-    OF_ALL,
     {"sliding_window", {"null"}},
     {"use_sliding_window", {"false", "null"}},
 };
 static const Restriction kMistralRestrictions[] = {
-    OF_ALL,
     {"attention_bias", {"false", "null"}},
     {"layer_types", {"null"}},
 };
 static const Restriction kQwen2Restrictions[] = {
-    OF_ALL,
     {"attention_bias", {"true", "null"}},
 };
-#undef OF_ALL
 
 static constexpr char kQuerySize[] = "num_attention_heads * head_dim";
 static constexpr char kKeySize[] = "num_key_value_heads * head_dim";
@@ -129,6 +127,8 @@ static std::string windowOf(int64_t layer) {
 }
 
 static bool derive(Config &config, std::string &error) {
+  if (!config.check(kRestrictions, error))
+    return false;
   int64_t heads = config.integer("num_attention_heads");
   if (!config.has("num_key_value_heads"))
     config.set("num_key_value_heads", heads);
@@ -166,14 +166,18 @@ static bool deriveLlama(Config &config, std::string &error) {
   return derive(config, error);
 }
 
+/// What a config.json stands for that doesn't name a key.
+static void setDefault(Config &config, llvm::StringRef key, int64_t value) {
+  if (!config.isNamed(key))
+    config.set(key, value);
+}
+
 /// What a config.json doesn't name is what MistralConfig says.
 static bool deriveMistral(Config &config, std::string &error) {
   config.setFlag("attention_bias", false);
   config.setFlag("output_bias", false);
-  if (!config.isNamed("num_key_value_heads"))
-    config.set("num_key_value_heads", 8);
-  if (!config.isNamed("sliding_window"))
-    config.set("sliding_window", 4096);
+  setDefault(config, "num_key_value_heads", 8);
+  setDefault(config, "sliding_window", 4096);
   if (config.has("sliding_window"))
     for (int64_t i = 0; i < config.integer("num_hidden_layers"); ++i)
       setWindow(config, i, config.integer("sliding_window"));
@@ -184,8 +188,7 @@ static bool deriveMistral(Config &config, std::string &error) {
 static bool deriveQwen2(Config &config, std::string &error) {
   config.setFlag("attention_bias", true);
   config.setFlag("output_bias", false);
-  if (!config.isNamed("num_key_value_heads"))
-    config.set("num_key_value_heads", 32);
+  setDefault(config, "num_key_value_heads", 32);
   int64_t layers = config.integer("num_hidden_layers");
   int64_t window =
       config.has("sliding_window") ? config.integer("sliding_window") : 4096;
