@@ -27,11 +27,15 @@ void QueryTile::prefetchValues(const KVBlock &block, Value p, Value d,
       e.mul(turn, e.index(llvm::divideCeil(block.valueCount, turns))));
 }
 
-/// While outputs take position p: a 64th of the next block's keys.
-void QueryTile::prefetchKeys(const KVBlock &block, Value p) {
-  int64_t part = block.keyCount / llm::blockPositions;
+/// While the columns of outputs, which take `sweeps` loops over positions, are
+/// at position p of loop `sweep`: the next of the parts of the next block's
+/// keys, as many as there are such turns.
+void QueryTile::prefetchKeys(const KVBlock &block, Value p, int64_t sweep,
+                             int64_t sweeps) {
+  int64_t part = llvm::divideCeil(block.keyCount, llm::blockPositions * sweeps);
+  Value turn = e.add(p, e.index(sweep * llm::blockPositions));
   for (int64_t i = 0; i < part; i += block.line)
-    block.prefetchKeys(e.add(e.mul(p, e.index(part)), e.index(i)));
+    block.prefetchKeys(e.add(e.mul(turn, e.index(part)), e.index(i)));
 }
 
 /// s of the block, without scale.
@@ -195,8 +199,8 @@ void QueryTile::emitValues(const KVBlock &block, Value first, Value count) {
     Emitter::Values sums =
         e.loop(first, count, 1, Emitter::Values(rows() * vectors, e.zeros()),
                [&](Value p, ValueRange carried) {
-                 if (start == 0 && tokens == 1 && block.prefetchKeys)
-                   prefetchKeys(block, p);
+                 if (tokens == 1 && block.prefetchKeys)
+                   prefetchKeys(block, p, start / vectors, all / vectors);
                  Emitter::Values inner(carried), values;
                  for (int64_t v = 0; v < vectors; ++v)
                    values.push_back(block.values(p, columns[v], masks[v]));

@@ -116,7 +116,8 @@ private:
 
   void prefetchValues(const KVBlock &block, mlir::Value p, mlir::Value d,
                       int64_t width);
-  void prefetchKeys(const KVBlock &block, mlir::Value p);
+  void prefetchKeys(const KVBlock &block, mlir::Value p, int64_t sweep,
+                    int64_t sweeps);
   void emitScores(const KVBlock &block);
   void emitWeights(const KVBlock &block, mlir::Value b, bool isMasked);
   void emitMerge(
