@@ -8,16 +8,13 @@
 """Prints lib/Transforms/Vector/MathPolynomials.inc.
 
 Each record below is a function f on an interval, to be replaced by a polynomial
-p, or a quotient p / q, so that the largest weight(x) * |p(x) / q(x) - f(x)| is as
-small as it can be. The weight turns that error into the error of the function
-that p is a part of. Remez' exchange finds p: solve for a polynomial whose weighted
-error has the same size and alternating signs at one point more than there are
-coefficients, move those points to the extrema of its error, repeat. (Of a
-quotient, q(0) is 1, and the equations are linear once the q of the step before
-stands where the error is multiplied with q; E. W. Cheney, Introduction to
-Approximation Theory, chapter 5.) All of it is done with 60 decimal digits; the
-coefficients are then rounded to f32, and the bound printed beside a polynomial is
-that of the rounded one, evaluated exactly. (What f32 arithmetic adds is measured by
+p so that the largest weight(x) * |p(x) - f(x)| is as small as it can be. The
+weight turns the error of p into the error of the function that p is a part of.
+Remez' exchange finds p: solve for a polynomial whose weighted error has the same
+size and alternating signs at degree + 2 points, move those points to the extrema
+of its error, repeat. All of it is done with 60 decimal digits; the coefficients
+are then rounded to f32, and the bound printed beside a polynomial is that of the
+rounded one, evaluated exactly. (What f32 arithmetic adds is measured by
 test/Unit/Vector/ExpandMathTest.cpp, and bounded in the pass's description.)
 
 usage: minimax.py > lib/Transforms/Vector/MathPolynomials.inc
@@ -74,8 +71,6 @@ class Record:
     interval: tuple
     function: Callable
     weight: Callable
-    divisor: str = ""  # name of q
-    divisor_degree: int = 0
 
 
 # In u = x * x where the function is even or odd; EPS keeps clear of 0 / 0.
@@ -99,10 +94,12 @@ RECORDS = [
            (EPS, D("0.625") ** 2),
            lambda u: (tanh(u.sqrt()) / u.sqrt() - 1) / u,
            lambda u: u * u.sqrt() / tanh(u.sqrt())),
-    Record("erfDividend", "erf(x) = x p(u) / q(u), u = x^2, |x| <= 4", 5,
-           (EPS, D(16)),
-           lambda u: erf(u.sqrt()) / u.sqrt(),
-           lambda u: u.sqrt() / erf(u.sqrt()), "erfDivisor", 5),
+    Record("erfNear", "erf(x) = x + x p(u), u = x^2, |x| <= 1", 6, (EPS, D(1)),
+           lambda u: erf(u.sqrt()) / u.sqrt() - 1,
+           lambda u: u.sqrt() / erf(u.sqrt())),
+    Record("erfFar", "erf(x) = 1 - exp(p(x)), 1 <= x <= 4", 6, (D(1), D(4)),
+           lambda x: (1 - erf(x)).ln(),
+           lambda x: (1 - erf(x)) / erf(x)),
 ]
 
 
@@ -138,26 +135,17 @@ def get_grid(low, high):
 
 
 def remez(record):
-    """Coefficients of the best polynomial, of its divisor, and the bound of the
-    weighted error."""
+    """Coefficients of the best polynomial and the weighted errors' points."""
     grid = get_grid(*record.interval)
     values = [record.function(x) for x in grid]
     weights = [record.weight(x) for x in grid]
-    terms = record.degree + 1
-    count = terms + record.divisor_degree + 1
-    divisor = [D(1)]
+    count = record.degree + 2
     points = [round(k * GRID / (count - 1)) for k in range(count)]
     for _ in range(30):
-        for _ in range(6 if record.divisor else 1):
-            # p(x) - (v + (-1)^n e / w) q(x) = 0
-            matrix = [[grid[i] ** k for k in range(terms)] +
-                      [-values[i] * grid[i] ** k
-                       for k in range(1, record.divisor_degree + 1)] +
-                      [(-1) ** n / weights[i] * evaluate(divisor, grid[i])]
-                      for n, i in enumerate(points)]
-            *found, level = solve(matrix, [values[i] for i in points])
-            coefficients, divisor = found[:terms], [D(1)] + found[terms:]
-        errors = [w * (evaluate(coefficients, x) / evaluate(divisor, x) - v)
+        matrix = [[grid[i] ** k for k in range(count - 1)] + [(-1) ** n / weights[i]]
+                  for n, i in enumerate(points)]
+        *coefficients, level = solve(matrix, [values[i] for i in points])
+        errors = [w * (evaluate(coefficients, x) - v)
                   for x, v, w in zip(grid, values, weights)]
         # The largest error between two changes of its sign.
         extrema = []
@@ -172,11 +160,10 @@ def remez(record):
         if len(extrema) < count or extrema == points:
             break
         points = extrema
-    rounded = [[to_float(c) for c in some] for some in (coefficients, divisor)]
-    p, q = ([D(c) for c in some] for some in rounded)
-    bound = max(w * abs(evaluate(p, x) / evaluate(q, x) - v)
+    rounded = [to_float(c) for c in coefficients]
+    bound = max(w * abs(evaluate([D(c) for c in rounded], x) - v)
                 for x, v, w in zip(grid, values, weights))
-    return *rounded, bound
+    return rounded, bound
 
 
 def to_float(value):
@@ -184,21 +171,15 @@ def to_float(value):
     return struct.unpack("f", struct.pack("f", float(value)))[0]
 
 
-def show(name, coefficients):
-    print(f"static constexpr double {name}[] = {{")
-    for c in coefficients:
-        print(f"    {c.hex()},")
-    print("};")
-
-
 def main():
     print("// Generated by utils/minimax.py: do not edit.")
     for record in RECORDS:
-        coefficients, divisor, bound = remez(record)
+        coefficients, bound = remez(record)
         print(f"\n// {record.doc}\n// relative error <= {float(bound):.2g}")
-        show(record.name, coefficients)
-        if record.divisor:
-            show(record.divisor, divisor)
+        print(f"static constexpr double {record.name}[] = {{")
+        for c in coefficients:
+            print(f"    {c.hex()},")
+        print("};")
 
 
 if __name__ == "__main__":

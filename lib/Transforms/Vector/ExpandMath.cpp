@@ -77,7 +77,7 @@ static Value emitExp(Lanes &l, Value x) {
 }
 
 //===----------------------------------------------------------------------===//
-// tanh: odd, a polynomial near 0 and exp elsewhere; erf
+// tanh and erf: odd, a polynomial near 0 and exp elsewhere
 //===----------------------------------------------------------------------===//
 
 /// Up to 0.625 a polynomial, above it 1 - 2 / (exp(2x) + 1), from 10 on 1.
@@ -93,13 +93,15 @@ static Value emitTanh(Lanes &l, Value x) {
   return l.copySign(l.select(isNear, near, far), x);
 }
 
-/// A quotient of polynomials, in one piece: at +-4 it is 1 as far as f32 knows.
+/// Up to 1 a polynomial, up to 4 1 - exp(polynomial), above it 1.
 static Value emitErf(Lanes &l, Value x) {
-  Value inside = l.atMost(l.atLeast(x, -4), 4);
-  Value square = l.mul(inside, inside);
-  Value quotient = l.div(l.mul(inside, l.polynomial(square, erfDividend)),
-                         l.polynomial(square, erfDivisor));
-  return l.atMost(l.atLeast(quotient, -1), 1);
+  Value magnitude = l.abs(x);
+  Value near = l.fma(x, l.polynomial(l.mul(x, x), erfNear), x);
+  Value exponent = l.polynomial(l.atMost(magnitude, 4), erfFar);
+  Value far =
+      l.sub(l.constant(1), emitExpInRange(l, exponent, /*normal=*/true));
+  Value isNear = l.compare(CmpFPredicate::OLT, magnitude, l.constant(1));
+  return l.copySign(l.select(isNear, near, far), x);
 }
 
 //===----------------------------------------------------------------------===//

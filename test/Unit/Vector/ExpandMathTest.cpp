@@ -112,7 +112,7 @@ const Function functions[] = {
     {"exp", std::exp, 1.25, INFINITY},
     {"log", std::log, 1.25, INFINITY},
     {"tanh", std::tanh, 2, INFINITY},
-    {"erf", std::erf, 7, INFINITY},
+    {"erf", std::erf, 2, INFINITY},
     {"sin", std::sin, 2, 0x1p20},
     {"cos", std::cos, 2, 0x1p20},
     {"rsqrt", [](double x) { return 1 / std::sqrt(x); }, 1.5, INFINITY},
