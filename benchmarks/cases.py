@@ -16,8 +16,8 @@ from collections import namedtuple
 # name: for --case. shape, dtype: of the checkpoint. arguments: what `smelt
 # compile` gets besides. lengths: tokens of each prompt or text. generate:
 # tokens to generate. weight: bytes of a stored weight, for the roofline of
-# encoders. needs: a flag of /proc/cpuinfo, or None. peers: systems, each with
-# the format of its model file.
+# encoders. needs: a flag of /proc/cpuinfo, with ! in front one that is missing,
+# or None. peers: systems, each with the format of its model file.
 Case = namedtuple("Case", "name shape dtype arguments lengths generate weight "
                           "needs peers")
 
@@ -59,6 +59,8 @@ DECODERS = (
 ENCODER_FORMATS = {
     "f32": (F32, 4, None, "f32", "f32"),
     "bf16": (BF16, 2, "avx512_bf16", "f32", "bf16"),
+    "w7a8t": (["--dtype", "f32", "--quantize", "w7a8t"], 1, "!avx512_vnni",
+              "int8", "int8"),
     "w8a8t": (["--dtype", "f32", "--quantize", "w8a8t"], 1, None, "int8",
               "int8"),
 }

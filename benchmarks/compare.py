@@ -193,8 +193,10 @@ class Run:
 
     def prepare(self):
         case = self.case
-        if case.needs and case.needs not in common.processorFlags():
-            raise Skipped(f"this processor has no {case.needs}")
+        flag = (case.needs or "").lstrip("!")
+        if flag and (flag in common.processorFlags()) == (flag != case.needs):
+            raise Skipped(f"for processors with {case.needs}"
+                          .replace("with !", "without "))
         os.makedirs(self.folder, exist_ok=True)
         folder = common.checkpoint(case.shape, case.dtype)
         smelt("compile", folder, "-q", *case.arguments, "-o", self.ingot)

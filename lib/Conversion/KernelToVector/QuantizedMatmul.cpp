@@ -8,16 +8,17 @@
 // A tile is some rows times vectors of columns: as many of one panel's 16 as
 // fit the registers or, for as many rows as a tile has at most, of several
 // panels. Fewer rows don't: what memory brings is one stream. A tile goes
-// through the panels (Formats.h) unit by unit, 32 values of k:
+// through the panels (Formats.h) span by span: values of k that share all
+// scales, one or more units of 32:
 //
-//   unit:  sums = -zero point * sum of the row's integers     (i32, exact)
-//          sums += quad of the row . quad of each column      (8 times)
+//   span:  sums = -zero point * sum of the row's integers     (i32, exact)
+//          sums += quad of the row . quad of each column      (for each four)
 //          total += sums * (scale of weights * scale of row)  (f32)
 //
 // Stored weights are unsigned; what they are too large by is what sums begin
 // with, unless an instruction takes them signed. Scales that don't change along
-// k are applied once, at the end; if neither changes, all of k is one sum of
-// integers. Rows of floats are multiplied with weights as f32, one k at a time.
+// k are applied once, at the end; if neither changes, all of k is one span.
+// Rows of floats are multiplied with weights as f32, one k at a time.
 //
 // How quads are multiplied is the only thing that differs between processors:
 // the first instruction of a table that the target has. All are exact, so that
@@ -35,13 +36,14 @@ namespace {
 
 struct Product;
 
-/// Where a unit lies; of several panels, in the first one.
-struct Unit {
-  Value bytes;   // of the panel, where the unit's elements begin
-  Value number;  // of the unit in the row
-  Value scales;  // of the panel, where the unit's scales begin; null: none
-  Value minima;  // likewise
-  int64_t count; // columns that the matrix has, of the 32
+/// Where a span lies; of several panels, in the first one.
+struct Span {
+  Value bytes;  // of the panel, where the span's elements begin
+  Value unit;   // number of its first unit in the row
+  Value scales; // of the panel, where the span's scales begin; null: none
+  Value minima; // likewise
+  int64_t
+      columns; // of floats; of integers whole units, of which rows have zeros
 };
 
 /// Rows and vectors of columns of a tile; vectors are counted across panels.
@@ -59,8 +61,8 @@ struct QuadInstruction {
   /// Whether `add` multiplies weights as they are stored, with their zero
   /// point, so that sums have to begin with less.
   bool (*leavesZeroPoint)(const FormatRecord &format);
-  /// Adds a unit's products to sums[rows * vectors] of i32.
-  void (Product::*add)(const Tile &tile, const Unit &unit,
+  /// Adds a span's products to sums[rows * vectors] of i32.
+  void (Product::*add)(const Tile &tile, const Span &span,
                        Emitter::Values &sums);
 };
 
@@ -106,19 +108,20 @@ struct Product {
   // Elements
   //===--------------------------------------------------------------------===//
 
-  /// Eight columns of a unit.
+  /// Eight columns of a span.
   struct Step {
     Value bytes;  // of the panel
     Value column; // of the row
   };
-  /// Step `i` of a unit.
-  Step stepOf(const Unit &unit, Value i) {
+  /// Step `i` of a span; asks for what a tile reads some steps later.
+  Step beginStep(const Tile &tile, const Span &span, Value i) {
     int64_t bytes = step * FormatRecord::panelRows * format.bits / 8;
-    Value column = e.mul(unit.number, e.index(FormatRecord::unitColumns));
-    return {e.add(unit.bytes, e.mul(i, e.index(bytes))),
-            e.add(column, e.mul(i, e.index(step)))};
+    Value column = e.mul(span.unit, e.index(FormatRecord::unitColumns));
+    Step at = {e.add(span.bytes, e.mul(i, e.index(bytes))),
+               e.add(column, e.mul(i, e.index(step)))};
+    prefetch(tile, at.bytes, bytes);
+    return at;
   }
-  static constexpr int64_t steps = FormatRecord::unitColumns / step;
 
   /// The weights of quad `q` of a step, u8: four of each column of vector `v`.
   Value weights(const Step &at, int64_t q, int64_t v) {
@@ -162,17 +165,37 @@ struct Product {
     }
   }
 
-  /// `body` for each step of a unit, in a loop that carries `sums`: unrolled,
+  /// `body` for each step of a span, in a loop that carries `sums`: unrolled,
   /// the compiler would spill them.
   Emitter::Values eachStep(
-      const Unit &unit, ValueRange sums,
+      const Tile &tile, const Span &span, ValueRange sums,
       llvm::function_ref<void(const Step &at, Emitter::Values &sums)> body) {
-    return e.loop(e.index(0), e.index(steps), 1, sums,
+    return e.loop(e.index(0), e.index(span.columns / step), 1, sums,
                   [&](Value i, ValueRange carried) {
                     Emitter::Values inner(carried);
-                    body(stepOf(unit, i), inner);
+                    body(beginStep(tile, span, i), inner);
                     return inner;
                   });
+  }
+
+  /// `body` for each unit of a span, which it gets as a span of its own.
+  Emitter::Values eachUnit(
+      const Span &span, ValueRange sums,
+      llvm::function_ref<void(const Span &unit, Emitter::Values &sums)> body) {
+    return e.loop(e.index(0), e.index(unitsOf(span)), 1, sums,
+                  [&](Value i, ValueRange carried) {
+                    Emitter::Values inner(carried);
+                    Span unit = span;
+                    unit.bytes = e.add(span.bytes,
+                                       e.mul(i, e.index(format.unitBytes())));
+                    unit.unit = e.add(span.unit, i);
+                    unit.columns = FormatRecord::unitColumns;
+                    body(unit, inner);
+                    return inner;
+                  });
+  }
+  static int64_t unitsOf(const Span &span) {
+    return span.columns / FormatRecord::unitColumns;
   }
 
   /// A vector of scales or minima of the panel, at byte `offset` plus that of
@@ -204,14 +227,14 @@ struct Product {
   }
 
   /// Whether registers are left for the weights of the next quad where a
-  /// unit's are unrolled; without them, the compiler would spill sums.
+  /// unit's steps are unrolled; without them, the compiler would spill sums.
   bool hasRoomToUnroll(const Tile &tile) const {
     int64_t perRow = instruction.sumRegisters(*this) * tile.rows;
     return tile.vectors * (perRow + 2 * instruction.weightRegisters) + 2 <=
            e.target.vectorCount;
   }
   /// `flip`: what to xor weights with, or null.
-  void addDots(const Tile &tile, const Unit &unit, bool isSigned, Value flip,
+  void addDots(const Tile &tile, const Span &span, bool isSigned, Value flip,
                Emitter::Values &sums) {
     auto addStep = [&](const Step &at, Emitter::Values &inner) {
       for (int64_t q = 0; q < 2; ++q) {
@@ -226,29 +249,47 @@ struct Product {
       }
     };
     if (!hasRoomToUnroll(tile)) {
-      sums = eachStep(unit, sums, addStep);
+      sums = eachStep(tile, span, sums, addStep);
       return;
     }
-    for (int64_t i = 0; i < steps; ++i)
-      addStep(stepOf(unit, e.index(i)), sums);
+    sums = eachUnit(span, sums, [&](const Span &unit, Emitter::Values &inner) {
+      for (int64_t i = 0; i < unit.columns / step; ++i)
+        addStep(beginStep(tile, unit, e.index(i)), inner);
+    });
   }
 
-  void addDotBytes(const Tile &tile, const Unit &unit, Emitter::Values &sums) {
-    addDots(tile, unit, /*isSigned=*/false, {}, sums);
+  void addDotBytes(const Tile &tile, const Span &span, Emitter::Values &sums) {
+    addDots(tile, span, /*isSigned=*/false, {}, sums);
   }
 
-  /// Halves of bytes are as good signed as unsigned; 8 bits less their zero
-  /// point, 128, are signed.
-  void addSignedDots(const Tile &tile, const Unit &unit,
+  /// Fewer bits than 8 are as good signed as unsigned; 8 less their zero point,
+  /// 128, are signed.
+  void addSignedDots(const Tile &tile, const Span &span,
                      Emitter::Values &sums) {
-    Value flip = format.bits == 8 ? splatOf(vectorOfBytes(), -128) : Value();
-    addDots(tile, unit, /*isSigned=*/true, flip, sums);
+    Value flip =
+        format.precision == 8 ? splatOf(vectorOfBytes(), -128) : Value();
+    addDots(tile, span, /*isSigned=*/true, flip, sums);
+  }
+
+  /// Two products of 127 and 127 fit in i16.
+  void addPairs(const Tile &tile, const Span &span, Emitter::Values &sums) {
+    Value one = splatOf(words(), 1);
+    auto addStep = [&](const Step &at, Emitter::Values &inner) {
+      for (int64_t q = 0; q < 2; ++q) {
+        Emitter::Values columns = weights(tile, at, q);
+        eachSum(tile, at, q, [&](size_t i, int64_t v, Value row) {
+          Value two = multiplyAdd(words(), columns[v], row);
+          inner[i] = e.add(inner[i], multiplyAdd(longs(), two, one));
+        });
+      }
+    };
+    sums = eachStep(tile, span, sums, addStep);
   }
 
   /// |w| * sign(w) x: two products of 128 and 127 fit in i16.
-  void addSigned(const Tile &tile, const Unit &unit, Emitter::Values &sums) {
+  void addSigned(const Tile &tile, const Span &span, Emitter::Values &sums) {
     Value one = splatOf(words(), 1), zeroPoint = splatOf(vectorOfBytes(), -128);
-    sums = eachStep(unit, sums, [&](const Step &at, Emitter::Values &inner) {
+    auto addStep = [&](const Step &at, Emitter::Values &inner) {
       for (int64_t q = 0; q < 2; ++q) {
         Emitter::Values signs, magnitudes;
         for (Value u : weights(tile, at, q)) {
@@ -261,20 +302,28 @@ struct Product {
           inner[i] = e.add(inner[i], multiplyAdd(longs(), two, one));
         });
       }
-    });
+    };
+    sums = eachStep(tile, span, sums, addStep);
   }
 
   /// i16 sums of a unit, for each half of a weight's bits: at most 16 products
   /// of 15 and 128, so that nothing saturates. The zero point is 8 in the upper
   /// half: sums that begin with -4 times the row's sum twice stay in range.
-  void addNibbles(const Tile &tile, const Unit &unit, Emitter::Values &sums) {
+  void addNibbles(const Tile &tile, const Span &span, Emitter::Values &sums) {
+    sums = eachUnit(span, sums, [&](const Span &unit, Emitter::Values &inner) {
+      addUnitOfNibbles(tile, unit, inner);
+    });
+  }
+
+  void addUnitOfNibbles(const Tile &tile, const Span &unit,
+                        Emitter::Values &sums) {
     size_t halves = format.bits / 4, count = sums.size();
     Emitter::Values pairs((halves - 1) * count, splatOf(words(), 0));
     for (int64_t r = 0; r < tile.rows; ++r)
       pairs.append(tile.vectors, format.zeroPoint()
                                      ? startOfPairs(rowOf(tile, r), unit)
                                      : splatOf(words(), 0));
-    pairs = eachStep(unit, pairs, [&](const Step &at, Emitter::Values &inner) {
+    auto addStep = [&](const Step &at, Emitter::Values &inner) {
       for (int64_t q = 0; q < 2; ++q) {
         Emitter::Values columns = weights(tile, at, q);
         eachSum(tile, at, q, [&](size_t i, int64_t v, Value row) {
@@ -284,7 +333,8 @@ struct Product {
           }
         });
       }
-    });
+    };
+    pairs = eachStep(tile, unit, pairs, addStep);
     // The upper half counts 16 times.
     for (size_t i = 0; i < pairs.size(); ++i)
       accumulate(
@@ -293,8 +343,8 @@ struct Product {
   }
 
   /// -4 times the sum of a row's unit, in each i16.
-  Value startOfPairs(Value row, const Unit &unit) {
-    Value sum = e.load(sums, {row, unit.number});
+  Value startOfPairs(Value row, const Span &unit) {
+    Value sum = e.load(sums, {row, unit.unit});
     Value factor = arith::ConstantIntOp::create(b, loc, b.getI32Type(), -4);
     Value start =
         arith::TruncIOp::create(b, loc, b.getI16Type(), e.mul(sum, factor));
@@ -303,15 +353,18 @@ struct Product {
 
   /// Bytes as i16, even and odd ones apart; those of the row in the upper
   /// halves, so that sums are 256 times too large: at most 2^28.
-  void addWords(const Tile &tile, const Unit &unit, Emitter::Values &sums) {
-    Emitter::Values large(sums.size(), splatOf(longs(), 0));
-    large = eachStep(unit, large, [&](const Step &at, Emitter::Values &inner) {
+  void addWords(const Tile &tile, const Span &span, Emitter::Values &sums) {
+    auto addStep = [&](const Step &at, Emitter::Values &inner) {
       for (int64_t q = 0; q < 2; ++q)
         addQuadOfWords(tile, at, q, inner);
+    };
+    sums = eachUnit(span, sums, [&](const Span &unit, Emitter::Values &inner) {
+      Emitter::Values large(inner.size(), splatOf(longs(), 0));
+      large = eachStep(tile, unit, large, addStep);
+      Value back = splatOf(longs(), 8);
+      for (auto [sum, scaled] : llvm::zip_equal(inner, large))
+        accumulate(sum, arith::ShRSIOp::create(b, loc, scaled, back));
     });
-    Value back = splatOf(longs(), 8);
-    for (auto [sum, scaled] : llvm::zip_equal(sums, large))
-      accumulate(sum, arith::ShRSIOp::create(b, loc, scaled, back));
   }
 
   void addQuadOfWords(const Tile &tile, const Step &at, int64_t q,
@@ -336,26 +389,45 @@ struct Product {
   }
 
   //===--------------------------------------------------------------------===//
-  // Units
+  // Spans
   //===--------------------------------------------------------------------===//
 
   bool sumsAllOfK() const {
     return activation && !activation->group && !format.group;
   }
+  /// Columns of integers, zeros that rows are padded with among them.
+  int64_t paddedColumns() const {
+    return llvm::alignTo(k, FormatRecord::unitColumns);
+  }
+  /// Columns of a span, but for the last one.
+  int64_t spanColumns() const {
+    if (!activation || activation->group)
+      return FormatRecord::unitColumns;
+    return format.group ? format.group : paddedColumns();
+  }
 
   /// What sums of integers begin with, for each row: less by the zero point
-  /// times `sumOf` the row's integers, if products leave it.
-  Emitter::Values startOfSums(const Tile &tile,
-                              llvm::function_ref<Value(Value row)> sumOf) {
+  /// times the sum of the row's integers, if products leave it.
+  Emitter::Values startOfSums(const Tile &tile, const Span &span) {
     Emitter::Values starts(tile.rows * tile.vectors, splatOf(longs(), 0));
     if (!format.zeroPoint() || !instruction.leavesZeroPoint(format))
       return starts;
     Value factor = arith::ConstantIntOp::create(b, loc, b.getI32Type(),
                                                 -format.zeroPoint());
-    for (int64_t r = 0; r < tile.rows; ++r)
+    for (int64_t r = 0; r < tile.rows; ++r) {
+      Value row = rowOf(tile, r);
+      Value sum = sumsAllOfK() ? sumOfRow(row) : sumOfSpan(row, span);
       std::fill_n(starts.begin() + r * tile.vectors, tile.vectors,
-                  e.splat(e.mul(sumOf(rowOf(tile, r)), factor)));
+                  e.splat(e.mul(sum, factor)));
+    }
     return starts;
+  }
+  /// The sum of a span's integers in a row.
+  Value sumOfSpan(Value row, const Span &span) {
+    Value sum = e.load(sums, {row, span.unit});
+    for (int64_t u = 1; u < unitsOf(span); ++u)
+      sum = e.add(sum, e.load(sums, {row, plus(span.unit, u)}));
+    return sum;
   }
   /// The sum of all integers of a row.
   Value sumOfRow(Value row) {
@@ -382,45 +454,45 @@ struct Product {
   }
   Value times(Value x, Value y) { return arith::MulFOp::create(b, loc, x, y); }
 
-  /// Adds a unit of integers, scaled as far as scales change along k.
-  void addIntegers(const Tile &tile, const Unit &unit,
+  /// Adds a span of integers, scaled as far as scales change along k.
+  void addIntegers(const Tile &tile, const Span &span,
                    Emitter::Values &totals) {
+    Emitter::Values result = startOfSums(tile, span);
+    (this->*instruction.add)(tile, span, result);
     if (sumsAllOfK()) {
-      (this->*instruction.add)(tile, unit, totals);
+      for (auto [total, sum] : llvm::zip_equal(totals, result))
+        total = real(sum);
       return;
     }
-    Emitter::Values result = startOfSums(
-        tile, [&](Value row) { return e.load(sums, {row, unit.number}); });
-    (this->*instruction.add)(tile, unit, result);
     for (int64_t r = 0; r < tile.rows; ++r) {
       Value rowScale;
       if (activation->group)
-        rowScale = e.load(scales, {rowOf(tile, r), unit.number});
+        rowScale = e.load(scales, {rowOf(tile, r), span.unit});
       for (int64_t v = 0; v < tile.vectors; ++v) {
         Value &total = totals[r * tile.vectors + v];
         Value factor = rowScale ? e.splat(rowScale) : Value();
-        if (unit.scales) {
-          Value scale = scaleVector(unit.scales, tile.first + v,
+        if (span.scales) {
+          Value scale = scaleVector(span.scales, tile.first + v,
                                     format.type(b.getContext()));
           factor = factor ? times(scale, factor) : scale;
         }
         total = e.fma(real(result[r * tile.vectors + v]), factor, total);
-        if (unit.minima)
-          total = e.fma(minimum(unit, tile.first + v),
-                        e.splat(rowSum(rowOf(tile, r), unit, rowScale)), total);
+        if (span.minima)
+          total = e.fma(minimum(span, tile.first + v),
+                        e.splat(rowSum(rowOf(tile, r), span, rowScale)), total);
       }
     }
   }
 
-  Value minimum(const Unit &unit, int64_t v) {
-    return scaleVector(unit.minima, v, format.type(b.getContext()));
+  Value minimum(const Span &span, int64_t v) {
+    return scaleVector(span.minima, v, format.type(b.getContext()));
   }
 
-  /// What a minimum is multiplied with: the sum of a row's unit, scaled by
+  /// What a minimum is multiplied with: the sum of a row's span, scaled by
   /// `rowScale`, if given.
-  Value rowSum(Value row, const Unit &unit, Value rowScale) {
-    Value sum = arith::SIToFPOp::create(b, loc, b.getF32Type(),
-                                        e.load(sums, {row, unit.number}));
+  Value rowSum(Value row, const Span &span, Value rowScale) {
+    Value sum =
+        arith::SIToFPOp::create(b, loc, b.getF32Type(), sumOfSpan(row, span));
     return rowScale ? times(sum, rowScale) : sum;
   }
 
@@ -459,21 +531,22 @@ struct Product {
     }
   }
 
-  /// Adds a unit of floats, chunk by chunk.
-  void addFloats(const Tile &tile, const Unit &unit, Emitter::Values &totals) {
+  /// Adds a span of floats, chunk by chunk.
+  void addFloats(const Tile &tile, const Span &span, Emitter::Values &totals) {
+    prefetch(tile, span.bytes, format.unitBytes());
     Emitter::Values scale, minima;
     for (int64_t v = tile.first; v < tile.first + tile.vectors; ++v) {
       scale.push_back(
-          unit.scales ? scaleVector(unit.scales, v, format.type(b.getContext()))
+          span.scales ? scaleVector(span.scales, v, format.type(b.getContext()))
                       : trailer(1, v));
-      if (unit.minima)
-        minima.push_back(minimum(unit, v));
+      if (span.minima)
+        minima.push_back(minimum(span, v));
     }
-    int64_t perChunk = format.chunkColumns(), whole = unit.count / perChunk;
-    Value column = e.mul(unit.number, e.index(FormatRecord::unitColumns));
+    int64_t perChunk = format.chunkColumns(), whole = span.columns / perChunk;
+    Value column = e.mul(span.unit, e.index(FormatRecord::unitColumns));
     auto chunk = [&](Value c, int64_t count, Emitter::Values &sums) {
       addFloatColumns(
-          tile, e.add(unit.bytes, e.mul(c, e.index(FormatRecord::chunkBytes))),
+          tile, e.add(span.bytes, e.mul(c, e.index(FormatRecord::chunkBytes))),
           e.add(column, e.mul(c, e.index(perChunk))), count, scale, minima,
           sums);
     };
@@ -484,49 +557,49 @@ struct Product {
                         chunk(c, perChunk, inner);
                         return inner;
                       });
-    if (unit.count % perChunk)
-      chunk(e.index(whole), unit.count % perChunk, totals);
+    if (span.columns % perChunk)
+      chunk(e.index(whole), span.columns % perChunk, totals);
   }
 
-  void addUnit(const Tile &tile, const Unit &unit, Emitter::Values &totals) {
-    if (e.prefetches(tile.rows))
-      prefetch(tile, unit);
+  void addSpan(const Tile &tile, const Span &span, Emitter::Values &totals) {
     if (activation)
-      addIntegers(tile, unit, totals);
+      addIntegers(tile, span, totals);
     else
-      addFloats(tile, unit, totals);
+      addFloats(tile, span, totals);
   }
 
-  /// Asks for what lies behind a unit, once in each panel that the tile begins.
-  void prefetch(const Tile &tile, const Unit &unit) {
+  /// Asks for what lies a distance behind `count` bytes at `bytes`, once in
+  /// each panel that the tile begins.
+  void prefetch(const Tile &tile, Value bytes, int64_t count) {
+    if (!e.prefetches(tile.rows))
+      return;
     for (int64_t v = tile.first; v < tile.first + tile.vectors; ++v)
-      for (int64_t i = 0; v % perPanel() == 0 && i < format.unitBytes();
+      for (int64_t i = 0; v % perPanel() == 0 && i < count;
            i += FormatRecord::chunkBytes)
-        e.prefetch(
-            w, plus(unit.bytes, offsetOf(v, 0) + e.target.prefetchBytes + i));
+        e.prefetch(w, plus(bytes, offsetOf(v, 0) + e.target.prefetchBytes + i));
   }
 
-  /// The unit `number` of a row, of `count` columns.
-  Unit unitOf(Value number, int64_t count) {
+  /// The span of `columns` that begins with unit `number` of a row.
+  Span spanOf(Value number, int64_t columns) {
     int64_t inBlock = format.blockColumns() / FormatRecord::unitColumns;
     Value block =
         e.mul(e.div(number, e.index(inBlock)), e.index(format.blockBytes()));
     Value inside = e.rem(number, e.index(inBlock));
-    Unit unit{e.add(block, e.mul(inside, e.index(format.unitBytes()))),
+    Span span{e.add(block, e.mul(inside, e.index(format.unitBytes()))),
               number,
               {},
               {},
-              count};
+              columns};
     if (!format.group)
-      return unit;
+      return span;
     int64_t inGroup = format.group / FormatRecord::unitColumns;
     Value scales = e.add(
         block, e.mul(e.div(inside, e.index(inGroup)),
                      e.index(FormatRecord::panelRows * format.scaleBytes)));
-    unit.scales = plus(scales, format.scalesOffset());
+    span.scales = plus(scales, format.scalesOffset());
     if (format.hasMinimum)
-      unit.minima = plus(scales, format.minimaOffset());
-    return unit;
+      span.minima = plus(scales, format.minimaOffset());
+    return span;
   }
 
   //===--------------------------------------------------------------------===//
@@ -581,21 +654,23 @@ struct Product {
     }
   }
 
-  /// Sums over k, unit by unit. Rows of integers are padded to whole units.
+  /// Sums over k, span by span.
   Emitter::Values sumOf(const Tile &tile) {
-    int64_t width = FormatRecord::unitColumns, whole = k / width;
+    int64_t columns = activation ? paddedColumns() : k, width = spanColumns();
+    int64_t whole = columns / width, units = width / FormatRecord::unitColumns;
     Emitter::Values totals(tile.rows * tile.vectors, e.zeros());
-    if (sumsAllOfK())
-      totals = startOfSums(tile, [&](Value row) { return sumOfRow(row); });
-    if (whole)
+    if (whole == 1)
+      addSpan(tile, spanOf(e.index(0), width), totals);
+    else if (whole)
       totals = e.loop(e.index(0), e.index(whole), 1, totals,
-                      [&](Value number, ValueRange carried) {
+                      [&](Value i, ValueRange carried) {
                         Emitter::Values inner(carried);
-                        addUnit(tile, unitOf(number, width), inner);
+                        addSpan(tile, spanOf(e.mul(i, e.index(units)), width),
+                                inner);
                         return inner;
                       });
-    if (k % width)
-      addUnit(tile, unitOf(e.index(whole), k % width), totals);
+    if (columns % width)
+      addSpan(tile, spanOf(e.index(whole * units), columns % width), totals);
     return totals;
   }
 
@@ -604,8 +679,6 @@ struct Product {
     int64_t column = tile.first + v;
     if (!activation)
       return total;
-    if (sumsAllOfK())
-      total = real(total);
     if (!format.group)
       total = times(total, trailer(1, column));
     if (activation->group)
@@ -627,7 +700,10 @@ static int64_t sumsAndTotals(const Product &product) {
 
 static bool always(const FormatRecord &) { return true; }
 static bool never(const FormatRecord &) { return false; }
-static bool ifNarrow(const FormatRecord &format) { return format.bits < 8; }
+static bool ifNarrow(const FormatRecord &format) {
+  return format.precision < 8;
+}
+static int64_t one(const Product &) { return 1; }
 
 static const QuadInstruction instructions[] = {
     {[](const TargetRecord &target, const FormatRecord &) {
@@ -639,10 +715,13 @@ static const QuadInstruction instructions[] = {
      },
      sumsAndTotals, 1, ifNarrow, &Product::addSignedDots},
     {[](const TargetRecord &target, const FormatRecord &format) {
-       return target.hasByteSign() && format.bits == 8;
+       return target.hasByteMultiplyAdd() && format.precision == 7;
      },
-     [](const Product &) -> int64_t { return 1; }, 2, never,
-     &Product::addSigned},
+     one, 1, always, &Product::addPairs},
+    {[](const TargetRecord &target, const FormatRecord &format) {
+       return target.hasByteSign() && format.precision == 8;
+     },
+     one, 2, never, &Product::addSigned},
     {[](const TargetRecord &target, const FormatRecord &) {
        return target.hasByteMultiplyAdd();
      },

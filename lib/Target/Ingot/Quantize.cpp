@@ -46,8 +46,8 @@ struct Levels {
 
   explicit Levels(const FormatRecord &record)
       : zeroPoint(record.zeroPoint()), low(-zeroPoint),
-        high((1 << record.bits) - 1 - zeroPoint) {
-    if (record.bits == 8 && !record.hasMinimum)
+        high((1 << record.precision) - 1 - zeroPoint) {
+    if (record.precision > 4 && !record.hasMinimum)
       low = -high;
   }
 };

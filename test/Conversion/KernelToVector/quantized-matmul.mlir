@@ -31,8 +31,8 @@ module attributes {llm.target = "avx2"} {
 // 8 bits: weights without their zero point, whose signs the row takes over, so
 // that two products fit 16 bits.
 // CHECK-LABEL: func.func @signs
-// CHECK: memref.prefetch %{{.+}}, read, locality<3>, data : memref<1664xi8>
 // CHECK: scf.for
+// CHECK: memref.prefetch %{{.+}}, read, locality<3>, data : memref<1664xi8>
 // CHECK: arith.xori %{{.+}}, %{{.+}} : vector<32xi8>
 // CHECK: math.absi %{{.+}} : vector<32xi8>
 // CHECK: kernel.apply_sign %{{.+}} : vector<32xi8>
@@ -44,6 +44,23 @@ module attributes {llm.target = "avx2"} {
 func.func @signs(%q: memref<1x96xi8>, %s: memref<1x2xf32>, %t: memref<1x3xi32>, %w: memref<1x1664xi8>, %y: memref<1x16xf32>) {
   kernel.matmul ins(%q, %w : memref<1x96xi8>, memref<1x1664xi8>) rows(%s, %t : memref<1x2xf32>, memref<1x3xi32>)
       outs(%y : memref<1x16xf32>) {activation = #llm.activation<int8_token>, format = #llm.format<int8_channel>}
+  return
+}
+
+// 7 bits: two products fit 16 bits as they are. What one scale serves is one
+// sum: 128 columns, and the 32 that are left.
+// CHECK-LABEL: func.func @seven_bits
+// CHECK: arith.muli %{{.+}}, %c-64_i32 : i32
+// CHECK: scf.for %{{.+}} = %c0 to %c16 step
+// CHECK-NOT: kernel.apply_sign
+// CHECK: kernel.multiply_add %{{.+}} : vector<32xi8> -> vector<16xi16>
+// CHECK: kernel.multiply_add %{{.+}} : vector<16xi16> -> vector<8xi32>
+// CHECK: scf.yield {{.*}} : vector<8xi32>
+// CHECK: math.fma
+// CHECK: scf.for %{{.+}} = %c0 to %c4 step
+func.func @seven_bits(%q: memref<1x160xi8>, %s: memref<1x2xf32>, %t: memref<1x5xi32>, %w: memref<1x4288xi8>, %y: memref<1x16xf32>) {
+  kernel.matmul ins(%q, %w : memref<1x160xi8>, memref<1x4288xi8>) rows(%s, %t : memref<1x2xf32>, memref<1x5xi32>)
+      outs(%y : memref<1x16xf32>) {activation = #llm.activation<int8_token>, format = #llm.format<int7_g128>}
   return
 }
 

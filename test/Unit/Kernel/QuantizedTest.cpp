@@ -80,10 +80,11 @@ Panels makePanels(const FormatRecord &format, int64_t n, int64_t k,
     EXPECT_TRUE(quantizePanel(format, scale, {bits.data(), k, first, count, k},
                               bytes, error))
         << error;
+    uint8_t most = 255 >> (format.bits - format.precision);
     if (isExtreme)
       for (int64_t block = 0; block < format.blockCount(k); ++block)
         for (int64_t i = 0; i < format.scalesOffset(); ++i)
-          bytes[block * format.blockBytes() + i] = random() % 2 ? 255 : 0;
+          bytes[block * format.blockBytes() + i] = random() % 2 ? most : 0;
     dequantizePanel(format, scale, bytes, count, k, values);
     for (int64_t j = 0; j < count; ++j) {
       double sum = 0;

@@ -105,7 +105,13 @@ public:
     mlir::MLIRContext context;
     mlir::Type type = record.type(&context);
     scaleType = type.isF32() ? "f32" : type.isF16() ? "f16" : "bf16";
-    zero = record.hasMinimum ? 0 : record.bits == 8 ? 128 : 8;
+    // The levels of a format, and what stands for 0.
+    zero = record.hasMinimum       ? 0
+           : record.precision == 8 ? 128
+           : record.precision == 7 ? 64
+                                   : 8;
+    highest = record.hasMinimum ? 15 : zero - 1;
+    lowest = record.hasMinimum ? 0 : zero == 8 ? -8 : -highest;
   }
 
   struct Group {
@@ -130,8 +136,9 @@ public:
     if (record.hasMinimum)
       return {(double(high) - low) / 15, low, stored((high - low) / 15),
               stored(low)};
-    if (record.bits == 8)
-      return {std::abs(extreme) / 127.0, 0, stored(std::abs(extreme) / 127), 0};
+    if (lowest == -highest)
+      return {std::abs(extreme) / double(highest), 0,
+              stored(std::abs(extreme) / highest), 0};
     return {extreme / -8.0, 0, stored(extreme / -8), 0};
   }
 
@@ -139,10 +146,8 @@ public:
     Group g = group(r, c);
     if (r >= matrix.rows || c >= matrix.columns || g.scale == 0)
       return zero;
-    double low = record.hasMinimum ? 0 : record.bits == 8 ? -127 : -8;
-    double high = record.hasMinimum ? 15 : record.bits == 8 ? 127 : 7;
     float quotient = (matrix.at(r, c) - g.minimum) / g.scale;
-    return std::clamp<double>(std::nearbyint(quotient), low, high) + zero;
+    return std::clamp<float>(std::nearbyint(quotient), lowest, highest) + zero;
   }
 
   float value(int64_t r, int64_t c) const {
@@ -159,7 +164,7 @@ public:
   double bound(int64_t r, int64_t c) const {
     Group g = group(r, c);
     double scale = std::abs(g.scale), x = matrix.at(r, c);
-    int levels = record.hasMinimum ? 15 : record.bits == 8 ? 127 : 8;
+    int levels = std::max(highest, -lowest);
     bool mirrors = levels == 8 && scale > 0 && x / g.scale > 7.5;
     double ofScale = levels * std::abs(g.exactScale - g.scale);
     double ofMinimum = std::abs(g.exactMinimum - g.minimum);
@@ -172,7 +177,7 @@ public:
   const FormatRecord &record;
   const Matrix &matrix;
   std::string scaleType;
-  int zero;
+  int zero, lowest, highest;
 
 private:
   float stored(float value) const {

@@ -28,9 +28,11 @@ template <typename T> static constexpr int64_t bytesOf() {
 
 static constexpr FormatRecord formats[] = {
 #define FORMAT(name, type)                                                     \
-  {#name, 8 * bytesOf<type>(), false, 1, false, typeOf<type>, bytesOf<type>()},
-#define QUANTIZED_FORMAT(name, bits, group, hasMinimum, scale)                 \
-  {#name, bits, true, group, hasMinimum, typeOf<scale>, bytesOf<scale>()},
+  {#name,        8 * bytesOf<type>(), 0, false, 1, false,                      \
+   typeOf<type>, bytesOf<type>()},
+#define QUANTIZED_FORMAT(name, bits, precision, group, hasMinimum, scale)      \
+  {#name, bits,       precision,     true,                                     \
+   group, hasMinimum, typeOf<scale>, bytesOf<scale>()},
 #include "smelt/Dialect/LLM/IR/Formats.def"
 };
 

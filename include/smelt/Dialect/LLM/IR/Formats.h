@@ -36,9 +36,10 @@ namespace smelt::llm {
 /// A FORMAT or QUANTIZED_FORMAT.
 struct FormatRecord {
   ::llvm::StringLiteral name;
-  int64_t bits;   // of an element
-  bool isInteger; // quantised; what follows is for these
-  int64_t group;  // elements of a row that share a scale; 0: all
+  int64_t bits;      // of an element
+  int64_t precision; // bits of these that values use; floats: 0
+  bool isInteger;    // quantised; what follows is for these
+  int64_t group;     // elements of a row that share a scale; 0: all
   bool hasMinimum;
   /// Type of a scale and of a minimum; for floats, of an element.
   mlir::Type (*type)(mlir::MLIRContext *);
@@ -52,7 +53,7 @@ struct FormatRecord {
 
   /// What stands for 0.
   int64_t zeroPoint() const {
-    return hasMinimum ? 0 : int64_t(1) << (bits - 1);
+    return hasMinimum ? 0 : int64_t(1) << (precision - 1);
   }
   int64_t chunkColumns() const { return 32 / bits; }
   int64_t groupsPerBlock() const {
