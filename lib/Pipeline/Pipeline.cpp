@@ -34,6 +34,7 @@ static void buildNothing(OpPassManager &) {}
 /// Upstream's way from vectors and memrefs to LLVM, and the step's ABI around
 /// it. Sums keep their order: no reassociation.
 static void buildLLVMStage(OpPassManager &pm) {
+  pm.addNestedPass<func::FuncOp>(createConvertKernelToAMX());
   pm.addPass(createConvertVectorToSCFPass());
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass());

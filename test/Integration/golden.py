@@ -68,7 +68,9 @@ def check(dtype, target, work, checkpoint):
     if target:
         dots = compileEmulated(target, checkpoint, ("--dtype", dtype),
                                ingot)
-        if (dots > 0) != (target == "avx512-bf16" and dtype == "bf16"):
+        # AMX leaves the last k, if it is odd, to such a product.
+        if target != "amx" and (
+                (dots > 0) != (target == "avx512-bf16" and dtype == "bf16")):
             raise ValueError(f"{dots} dot products of bf16 for {target}")
     else:
         smelt("compile", checkpoint, "-o", ingot, "--dtype", dtype)

@@ -19,7 +19,7 @@ import sys
 from smelt import smelt
 
 # Names of processors, and the target records that they choose.
-TARGETS = {"znver5": "avx512-bf16", "cascadelake": "avx512-vnni",
+TARGETS = {"sapphirerapids": "amx", "znver5": "avx512-bf16", "cascadelake": "avx512-vnni",
            "skylake-avx512": "avx512", "alderlake": "avx-vnni",
            "x86-64-v3": "avx2", "x86-64": "generic",
            "neoverse-v1": "neon-i8mm", "neoverse-n1": "neon-dotprod",

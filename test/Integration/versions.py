@@ -21,7 +21,7 @@ import sys
 import safetensors
 from smelt import program, smelt
 
-TARGETS = ("avx512-bf16", "avx512-vnni", "avx512", "avx-vnni", "avx2",
+TARGETS = ("amx", "avx512-bf16", "avx512-vnni", "avx512", "avx-vnni", "avx2",
            "neon-i8mm", "neon-dotprod", "generic", "neon")
 IDS = "1,17,301,5,5,44,120,9,23,2,77"
 
@@ -126,7 +126,7 @@ def main():
         checker.checkChoice()
         refused("no such version", ["logits", checker.all, "--ids", "1",
                                     "--target", "avx9"],
-                "it has no code for 'avx9'; it has avx512-bf16, ")
+                "it has no code for 'avx9'; it has amx, avx512-bf16, ")
         refused("no such version of the environment",
                 ["logits", checker.all, "--ids", "1"],
                 "which SMELT_TARGET asks for", SMELT_TARGET="avx9")

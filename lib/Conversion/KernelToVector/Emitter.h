@@ -214,6 +214,25 @@ struct Emitter {
     return mlir::memref::AllocaOp::create(b, loc, type,
                                           b.getI64IntegerAttr(64));
   }
+  /// `sizes` elements of a buffer from `offsets` on.
+  Value cut(Value memref, llvm::ArrayRef<mlir::OpFoldResult> offsets,
+            llvm::ArrayRef<int64_t> sizes) {
+    llvm::SmallVector<mlir::OpFoldResult> ones(sizes.size(), b.getIndexAttr(1));
+    return mlir::memref::SubViewOp::create(
+        b, loc, memref, offsets,
+        mlir::getAsIndexOpFoldResult(b.getContext(), sizes), ones);
+  }
+  /// Rows of the register tile of a product of rows of `a` and weights `w`.
+  int64_t productRows(Value a, Value w) const {
+    return target.productRows(mlir::getElementTypeOrSelf(a),
+                              mlir::getElementTypeOrSelf(w));
+  }
+  /// Room for the sums of a kernel.tile_dot.
+  Value tileSums(mlir::Operation *op, mlir::Type type) {
+    return stackBuffer(op, mlir::MemRefType::get({kernel::TileDotOp::maxRows,
+                                                  kernel::TileDotOp::columns},
+                                                 type));
+  }
   /// How many of `all` vectors of columns go at a time: a divisor that fits
   /// the registers as accumulators of `rows` rows, along with one row of
   /// factors and a broadcast element.
@@ -273,9 +292,9 @@ inline int64_t columnsOf(mlir::Value memref) {
   return mlir::cast<mlir::MemRefType>(memref.getType()).getDimSize(1);
 }
 
-/// Calls `tile` for the rows of `a`, as many as a register tile has at most, on
-/// a number of them that is known.
-void emitRowTiles(Emitter &e, mlir::Value a,
+/// Calls `tile` for the rows of `a`, as many as a register tile of `rowTile`
+/// has at most, on a number of them that is known.
+void emitRowTiles(Emitter &e, mlir::Value a, int64_t rowTile,
                   llvm::function_ref<void(mlir::Value row, int64_t rows)> tile);
 /// Stores what lies within the columns of `init`, part of a panel of `width`.
 void storeColumns(Emitter &e, mlir::Value vector, mlir::Value init,

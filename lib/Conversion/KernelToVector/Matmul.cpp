@@ -18,8 +18,9 @@
 // number of rows, so a row's bits are the same in every tile. Fewer rows than
 // the register tile go in tiles of 4, 2 and 1.
 //
-// How the k of a group are added is a claimer, the most specific first:
+// How products are summed is a claimer, the most specific first:
 //
+//     tiles pairs of bf16 in both operands, all of k in a tile register
 //     dot   pairs of bf16 in both operands: a word of the row against a vector
 //           of words of the panel, one instruction (only here is x86vector)
 //     fma   elements as f32
@@ -37,20 +38,27 @@ namespace {
 
 struct Product;
 
-/// The k of group `g`, of which `count` are within K, for `rows` rows from
-/// `row` on and `vectors` vectors of columns from number `first` on.
-struct Step {
-  Value g;
-  int64_t count;
+/// `rows` rows from `row` on and `vectors` vectors of columns from number
+/// `first` on.
+struct Tile {
   Value row;
   int64_t rows, first, vectors;
+};
+
+/// The k of group `g`, of which `count` are within K, for a tile.
+struct Step : Tile {
+  Value g;
+  int64_t count;
+
+  Step(const Tile &tile, Value g, int64_t count)
+      : Tile(tile), g(g), count(count) {}
 };
 
 struct Claimer {
   StringLiteral name;
   bool (*claims)(kernel::MatmulOp op, const TargetRecord &target);
-  /// Adds the products of a step to sums[rows * vectors].
-  void (Product::*add)(const Step &step, Emitter::Values &sums);
+  /// sums[rows * vectors] of a tile.
+  Emitter::Values (Product::*sum)(const Tile &tile);
 };
 
 struct Product {
@@ -58,6 +66,7 @@ struct Product {
   const Claimer &claimer;
   Value a, w, init; // [R, K], [groups, n * kk], [R, columns]
   int64_t k, n, depth;
+  Value sums; // of a tile register
 
   /// Columns of group `g`: for each k of the group, `vectors` vectors as f32
   /// from vector number `first` on.
@@ -158,20 +167,51 @@ struct Product {
       e.prefetch(w, {ahead, e.index(i)});
   }
 
+  /// Sums step by step; `add` adds the products of one to sums[rows * vectors].
+  template <void (Product::*add)(const Step &, Emitter::Values &)>
+  Emitter::Values sumSteps(const Tile &tile) {
+    Emitter::Values sums = e.accumulate(
+        k / depth, Emitter::Values(tile.rows * tile.vectors, e.zeros()),
+        [&](Value g, Emitter::Values &sums) {
+          Step step(tile, g, depth);
+          prefetch(step);
+          (this->*add)(step, sums);
+        });
+    if (k % depth)
+      (this->*add)(Step(tile, e.index(k / depth), k % depth), sums);
+    return sums;
+  }
+
+  /// Sums in a tile register, and of what is left of k after whole tiles.
+  Emitter::Values sumTiles(const Tile &tile) {
+    Emitter::Values result(tile.rows * tile.vectors, e.zeros());
+    int64_t columns = kernel::TileDotOp::columns;
+    int64_t whole = llvm::alignDown(k / depth, columns);
+    OpFoldResult zero = e.b.getIndexAttr(0);
+    if (whole) {
+      Value rows = e.cut(a, {tile.row, zero}, {tile.rows, whole * depth});
+      Value own = e.cut(sums, {zero, zero}, {tile.rows, columns});
+      for (int64_t v = 0; v < tile.vectors; ++v) {
+        int64_t width = columns * depth;
+        OpFoldResult first = e.b.getIndexAttr((tile.first + v) * width);
+        Value weights = e.cut(w, {zero, first}, {whole, width});
+        kernel::TileDotOp::create(e.b, e.loc, rows, weights, own);
+        for (int64_t r = 0; r < tile.rows; ++r)
+          result[r * tile.vectors + v] =
+              e.loadVector(sums, {e.index(r), e.index(0)});
+      }
+    }
+    for (int64_t g = whole; g * depth < k; ++g)
+      addDot(Step(tile, e.index(g), std::min(depth, k - g * depth)), result);
+    return result;
+  }
+
   /// Rows `row` to `row + rows` of the panel.
   void tile(Value row, int64_t rows) {
-    int64_t vectors = e.columnVectors(rows, n / e.lanes()), whole = k / depth;
+    int64_t vectors = e.columnVectors(rows, n / e.lanes());
     for (int64_t first = 0; first < n / e.lanes(); first += vectors) {
       Emitter::Values sums =
-          e.accumulate(whole, Emitter::Values(rows * vectors, e.zeros()),
-                       [&](Value g, Emitter::Values &sums) {
-                         Step step{g, depth, row, rows, first, vectors};
-                         prefetch(step);
-                         (this->*claimer.add)(step, sums);
-                       });
-      if (k % depth)
-        (this->*claimer.add)(
-            {e.index(whole), k % depth, row, rows, first, vectors}, sums);
+          (this->*claimer.sum)(Tile{row, rows, first, vectors});
       for (int64_t r = 0; r < rows; ++r)
         for (int64_t v = 0; v < vectors; ++v) {
           Value target = r == 0 ? row : e.add(row, e.index(r));
@@ -188,15 +228,25 @@ static bool isBF16(Value buffer) {
   return cast<MemRefType>(buffer.getType()).getElementType().isBF16();
 }
 
+/// Pairs of bf16 in both operands.
+static bool isOfPairs(kernel::MatmulOp op) {
+  return isBF16(op.getA()) && isBF16(op.getW()) &&
+         cast<MemRefType>(op.getW().getType()).getDimSize(3) == 2;
+}
+
 static const Claimer claimers[] = {
+    {"tiles",
+     [](kernel::MatmulOp op, const TargetRecord &target) {
+       return target.hasTiles() && isOfPairs(op);
+     },
+     &Product::sumTiles},
     {"dot",
      [](kernel::MatmulOp op, const TargetRecord &target) {
-       return target.hasBF16Dot && isBF16(op.getA()) && isBF16(op.getW()) &&
-              cast<MemRefType>(op.getW().getType()).getDimSize(3) == 2;
+       return target.hasBF16Dot && isOfPairs(op);
      },
-     &Product::addDot},
+     &Product::sumSteps<&Product::addDot>},
     {"fma", [](kernel::MatmulOp, const TargetRecord &) { return true; },
-     &Product::addFma},
+     &Product::sumSteps<&Product::addFma>},
 };
 
 void smelt::storeColumns(Emitter &e, Value vector, Value init, Value row,
@@ -212,10 +262,10 @@ void smelt::storeColumns(Emitter &e, Value vector, Value init, Value row,
 
 /// Fewer rows than the register tile, by the binary digits of their number.
 static void
-emitRemainder(Emitter &e, Value rows,
+emitRemainder(Emitter &e, Value rows, int64_t rowTile,
               llvm::function_ref<void(Value row, int64_t rows)> tile) {
-  for (int64_t count = llvm::bit_floor<uint64_t>(e.target.rowTile - 1);
-       count > 0; count /= 2) {
+  for (int64_t count = llvm::bit_floor<uint64_t>(rowTile - 1); count > 0;
+       count /= 2) {
     Value first = e.mul(e.div(rows, e.index(2 * count)), e.index(2 * count));
     Value left = e.sub(rows, first);
     Value isLeft = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::uge,
@@ -225,17 +275,17 @@ emitRemainder(Emitter &e, Value rows,
 }
 
 void smelt::emitRowTiles(
-    Emitter &e, Value a,
+    Emitter &e, Value a, int64_t rowTile,
     llvm::function_ref<void(Value row, int64_t rows)> tile) {
   auto type = cast<MemRefType>(a.getType());
-  if (!type.isDynamicDim(0) && type.getDimSize(0) <= e.target.rowTile)
+  if (!type.isDynamicDim(0) && type.getDimSize(0) <= rowTile)
     return tile(e.index(0), type.getDimSize(0));
   Value rows = e.dim(a, 0);
   Value isFull = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::eq,
-                                       rows, e.index(e.target.rowTile));
+                                       rows, e.index(rowTile));
   e.branch(
-      isFull, [&] { tile(e.index(0), e.target.rowTile); },
-      [&] { emitRemainder(e, rows, tile); });
+      isFull, [&] { tile(e.index(0), rowTile); },
+      [&] { emitRemainder(e, rows, rowTile, tile); });
 }
 
 LogicalResult smelt::emitMatmul(Emitter &e, kernel::MatmulOp op) {
@@ -256,8 +306,11 @@ LogicalResult smelt::emitMatmul(Emitter &e, kernel::MatmulOp op) {
                   op.getInit(),
                   columnsOf(op.getA()),
                   type.getDimSize(2),
-                  depth};
-  emitRowTiles(e, op.getA(),
+                  depth,
+                  {}};
+  if (e.target.hasTiles())
+    product.sums = e.tileSums(op, e.b.getF32Type());
+  emitRowTiles(e, op.getA(), e.productRows(op.getA(), op.getW()),
                [&](Value row, int64_t rows) { product.tile(row, rows); });
   return success();
 }

@@ -74,6 +74,8 @@ struct Product {
   Value a, w, init, scales, sums; // w: the panels' bytes
   int64_t k;                      // columns of a
   int64_t panels;                 // of w
+  int64_t rowTile;                // rows of a tile at most
+  Value tileSums, tileWeights;    // of tile registers, in memory
 
   OpBuilder &b = e.b;
   Location loc = e.loc;
@@ -260,6 +262,43 @@ struct Product {
 
   void addDotBytes(const Tile &tile, const Span &span, Emitter::Values &sums) {
     addDots(tile, span, /*isSigned=*/false, {}, sums);
+  }
+
+  /// Sums in a tile register, by way of memory.
+  void addTiles(const Tile &tile, const Span &span, Emitter::Values &sums) {
+    OpFoldResult zero = b.getIndexAttr(0);
+    Value column = e.mul(span.unit, e.index(FormatRecord::unitColumns));
+    Value rows = e.cut(a, {tile.row, column}, {tile.rows, span.columns});
+    Value own =
+        e.cut(tileSums, {zero, zero}, {tile.rows, kernel::TileDotOp::columns});
+    for (int64_t v = 0; v < tile.vectors; ++v) {
+      kernel::TileDotOp::create(b, loc, rows, quadsOf(tile, span, v), own);
+      for (int64_t r = 0; r < tile.rows; ++r)
+        accumulate(sums[r * tile.vectors + v],
+                   vector::LoadOp::create(b, loc, longs(), tileSums,
+                                          ValueRange{e.index(r), e.index(0)}));
+    }
+  }
+  /// A span's weights as quads of 16 columns, in one row of bytes for each: as
+  /// they are stored, or halves of bytes unpacked.
+  Value quadsOf(const Tile &tile, const Span &span, int64_t v) {
+    const int64_t line = FormatRecord::chunkBytes, lines = span.columns / 4;
+    if (format.bits == 8) {
+      Value bytes = e.cut(w, {plus(span.bytes, offsetOf(tile.first + v, line))},
+                          {lines * line});
+      SmallVector<ReassociationIndices> all = {{0, 1}};
+      return memref::ExpandShapeOp::create(b, loc, {lines, line}, bytes, all);
+    }
+    e.loop(e.index(0), e.index(span.columns / step), [&](Value i) {
+      Step at = beginStep(tile, span, i);
+      for (int64_t q = 0; q < 2; ++q) {
+        Value row = plus(e.mul(i, e.index(2)), q);
+        vector::StoreOp::create(b, loc, weights(at, q, tile.first + v),
+                                tileWeights, ValueRange{row, e.index(0)});
+      }
+    });
+    OpFoldResult zero = b.getIndexAttr(0);
+    return e.cut(tileWeights, {zero, zero}, {lines, line});
   }
 
   /// Fewer bits than 8 are as good signed as unsigned; 8 less their zero point,
@@ -608,7 +647,7 @@ struct Product {
 
   /// Sums and totals of a tile, its weights, and a quad fit the registers.
   int64_t vectorsFor(int64_t rows) const {
-    int64_t all = rows == e.target.rowTile ? panels * perPanel() : perPanel();
+    int64_t all = rows == rowTile ? panels * perPanel() : perPanel();
     int64_t perVector = activation ? instruction.sumRegisters(*this) * rows +
                                          instruction.weightRegisters
                                    : rows + 1;
@@ -707,6 +746,10 @@ static int64_t one(const Product &) { return 1; }
 
 static const QuadInstruction instructions[] = {
     {[](const TargetRecord &target, const FormatRecord &) {
+       return target.hasTiles();
+     },
+     sumsAndTotals, 1, always, &Product::addTiles},
+    {[](const TargetRecord &target, const FormatRecord &) {
        return target.hasByteDot;
      },
      sumsAndTotals, 1, always, &Product::addDotBytes},
@@ -754,9 +797,20 @@ LogicalResult smelt::emitQuantizedMatmul(Emitter &e, kernel::MatmulOp op) {
                   op.getScales(),
                   op.getSums(),
                   columnsOf(op.getA()),
-                  panels};
-  emitRowTiles(e, op.getA(), [&](Value row, int64_t rows) {
-    if (product.panels == 1 || rows == e.target.rowTile)
+                  panels,
+                  e.productRows(op.getA(), op.getW()),
+                  {},
+                  {}};
+  if (e.target.hasTiles() && product.activation) {
+    product.tileSums = e.tileSums(op, e.b.getI32Type());
+    if (format.bits < 8)
+      product.tileWeights = e.stackBuffer(
+          op,
+          MemRefType::get({product.spanColumns() / 4, FormatRecord::chunkBytes},
+                          e.b.getI8Type()));
+  }
+  emitRowTiles(e, op.getA(), product.rowTile, [&](Value row, int64_t rows) {
+    if (product.panels == 1 || rows == product.rowTile)
       return product.tile(row, rows);
     e.loop(e.index(0), e.index(product.panels),
            [&](Value panel) { product.panelOf(panel).tile(row, rows); });

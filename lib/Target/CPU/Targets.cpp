@@ -15,7 +15,7 @@
 //
 // panelTile gives vectors of 16 lanes what two vectors of 8 have in one panel:
 // enough sums at a time to hide an instruction's latency, and more of them for
-// each element that is loaded.
+// each element that is loaded. AMX's sums are in tiles, one panel at a time.
 //
 //===----------------------------------------------------------------------===//
 #include "smelt/Target/CPU/Targets.h"
@@ -37,6 +37,8 @@ using namespace smelt;
 #define SMELT_V2 "sse3,ssse3,sse4.1,sse4.2,popcnt"
 #define SMELT_V3 SMELT_V2 ",avx,avx2,fma,f16c,bmi,bmi2,lzcnt,movbe"
 #define SMELT_V4 SMELT_V3 ",avx512f,avx512bw,avx512cd,avx512dq,avx512vl"
+#define SMELT_AMX "+avx512vnni,+avx512bf16,+amx-tile,+amx-int8,+amx-bf16"
+#define SMELT_AMX_NAMES "avx512vnni,avx512bf16,amx-tile,amx-int8,amx-bf16"
 #define SMELT_LINUX "x86_64-unknown-linux-gnu"
 #define SMELT_ARM "aarch64-unknown-linux-gnu"
 
@@ -44,6 +46,7 @@ using namespace smelt;
 static constexpr TargetRecord records[] = {
   // [doc:targets]
   // name          triple       cpu          LLVM features               executed features                  bits regs  n  rows panels prefetch fma    f16c   bf16   bytes  signed  words  page
+  {"amx",         SMELT_LINUX, "x86-64-v4", SMELT_AMX,                 SMELT_V4 "," SMELT_AMX_NAMES,      512, 32,   32, 6, 1,     2, 2048,  true,  true,  true,  true,  false, true,  4096},
   {"avx512-bf16", SMELT_LINUX, "x86-64-v4", "+avx512vnni,+avx512bf16", SMELT_V4 ",avx512vnni,avx512bf16", 512, 32,   32, 6, 4,     2, 2048,  true,  true,  true,  true,  false, true,  4096},
   {"avx512-vnni", SMELT_LINUX, "x86-64-v4", "+avx512vnni",             SMELT_V4 ",avx512vnni",            512, 32,   32, 6, 4,     2, 2048,  true,  true,  false, true,  false, true,  4096},
   {"avx512",      SMELT_LINUX, "x86-64-v4", "",                        SMELT_V4,                          512, 32,   32, 6, 4,     2, 2048,  true,  true,  false, false, false, true,  4096},
@@ -61,6 +64,11 @@ llvm::SmallVector<llvm::StringRef> TargetRecord::runtimeFeatureList() const {
   llvm::SmallVector<llvm::StringRef> features;
   runtimeFeatures.split(features, ',', -1, /*KeepEmpty=*/false);
   return features;
+}
+
+int64_t TargetRecord::productRows(mlir::Type a, mlir::Type w) const {
+  bool isTiled = a.isInteger(8) || (a.isBF16() && w.isBF16());
+  return hasTiles() && isTiled ? 16 : rowTile;
 }
 
 int64_t TargetRecord::panelDepth(mlir::Type element) const {

@@ -64,9 +64,17 @@ struct Panels {
   int64_t count = 1;
 };
 
-/// What tiles of panels have at most.
+/// What tiles of panels have at most; no rows: what the target says.
 struct TileSizes {
   int64_t rows, panels;
+  const TargetRecord *target;
+
+  int64_t rowsOf(kernel::MatmulOp product) const {
+    auto element = [](Value value) { return getElementTypeOrSelf(value); };
+    return rows ? rows
+                : target->productRows(element(product.getA()),
+                                      element(product.getW()));
+  }
 };
 
 /// Bytes of the panels of a tile: half of a small second-level cache, so that
@@ -407,6 +415,7 @@ LogicalResult Nest::buildPanels() {
       cast<RankedTensorType>(root->getResult(0).getType()).getDimSize(1);
   int64_t width = product.getPanelRows();
   int64_t wide = countPanels(product, most.panels);
+  int64_t high = most.rowsOf(product);
   Value rows = getValueOrCreateConstantIndexOp(
       b, loc, tensor::getMixedSize(b, loc, inits()[0], 0));
   Value panels = index(llvm::divideCeil(columns, width));
@@ -419,9 +428,9 @@ LogicalResult Nest::buildPanels() {
       OpFoldResult breadth = count == 1
                                  ? tileSize(column, index(columns), width)
                                  : OpFoldResult(b.getIndexAttr(count * width));
-      return loop(Part{index(0), rows}, most.rows, outer,
+      return loop(Part{index(0), rows}, high, outer,
                   [&](Value row, ValueRange inner) {
-                    OpFoldResult height = tileSize(row, rows, most.rows);
+                    OpFoldResult height = tileSize(row, rows, high);
                     if (product == root)
                       return tile({row, panel}, {height, b.getIndexAttr(count)},
                                   inner, {panel, count});
@@ -589,13 +598,13 @@ struct TileAndFuse : smelt::impl::TileAndFuseBase<TileAndFuse> {
   using TileAndFuseBase::TileAndFuseBase;
 
   void runOnOperation() override {
-    TileSizes sizes = {rowTile, panelTile};
+    TileSizes sizes = {rowTile, panelTile, nullptr};
     if (rowTile == 0 || panelTile == 0) {
-      const TargetRecord *target = getTarget(getOperation());
-      if (!target)
+      sizes.target = getTarget(getOperation());
+      if (!sizes.target)
         return signalPassFailure();
-      sizes = {rowTile ? rowTile : target->rowTile,
-               panelTile ? panelTile : target->panelTile};
+      if (panelTile == 0)
+        sizes.panels = sizes.target->panelTile;
     }
     IRRewriter rewriter(&getContext());
     for (Block &block : getOperation().getBody()) {

@@ -15,6 +15,8 @@
 #include "smelt/Transforms/Vector/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Transforms/WalkPatternRewriteDriver.h"
 
@@ -56,6 +58,26 @@ struct LaneBuilder {
     return arith::MulIOp::create(b, loc, x, y);
   }
   Value sum(Value x, Value y) { return arith::AddIOp::create(b, loc, x, y); }
+  /// `acc` and four products of bytes in each lane.
+  Value dotBytes(Value acc, Value u, Value s, bool isSigned) {
+    for (int64_t i = 0; i < 4; ++i)
+      acc =
+          sum(acc, product(element(u, i, 8, isSigned), element(s, i, 8, true)));
+    return acc;
+  }
+  /// `acc`, f32, and two products of bf16 in each lane, the low halves first.
+  Value dotPairs(Value acc, Value x, Value y) {
+    auto half = [&](Value words, bool high) -> Value {
+      Value bits =
+          high ? arith::AndIOp::create(b, loc, words, constant(-65536))
+                     .getResult()
+               : arith::ShLIOp::create(b, loc, words, constant(16)).getResult();
+      return arith::BitcastOp::create(b, loc, acc.getType(), bits);
+    };
+    for (bool high : {false, true})
+      acc = math::FmaOp::create(b, loc, half(x, high), half(y, high), acc);
+    return acc;
+  }
 };
 
 struct ExpandDotBytes : OpRewritePattern<kernel::DotBytesOp> {
@@ -63,11 +85,56 @@ struct ExpandDotBytes : OpRewritePattern<kernel::DotBytesOp> {
   LogicalResult matchAndRewrite(kernel::DotBytesOp op,
                                 PatternRewriter &rewriter) const override {
     LaneBuilder l{rewriter, op.getLoc(), op.getAcc().getType()};
-    Value u = l.lanes(op.getU()), s = l.lanes(op.getS()), sum = op.getAcc();
-    for (int64_t i = 0; i < 4; ++i)
-      sum = l.sum(sum, l.product(l.element(u, i, 8, op.getIsSigned()),
-                                 l.element(s, i, 8, true)));
-    rewriter.replaceOp(op, sum);
+    rewriter.replaceOp(op, l.dotBytes(op.getAcc(), l.lanes(op.getU()),
+                                      l.lanes(op.getS()), op.getIsSigned()));
+    return success();
+  }
+};
+
+/// Loops over rows and words of k; lanes are columns.
+struct ExpandTileDot : OpRewritePattern<kernel::TileDotOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(kernel::TileDotOp op,
+                                PatternRewriter &b) const override {
+    Location loc = op.getLoc();
+    MemRefType rows = op.getA().getType(), sums = op.getC().getType();
+    VectorType type = VectorType::get({sums.getDimSize(1)}, b.getI32Type());
+    LaneBuilder l{b, loc, type};
+    auto index = [&](int64_t value) -> Value {
+      return arith::ConstantIndexOp::create(b, loc, value);
+    };
+    auto load = [&](Value from, int64_t words, Value row, Value column) {
+      auto vector =
+          VectorType::get({words * op.getDepth()}, rows.getElementType());
+      Value raw =
+          vector::LoadOp::create(b, loc, vector, from, ValueRange{row, column});
+      return vector::BitCastOp::create(
+          b, loc, VectorType::get({words}, b.getI32Type()), raw);
+    };
+    Value begin = index(0), step = index(1);
+    Value start = arith::ConstantOp::create(
+        b, loc, b.getZeroAttr(type.clone(sums.getElementType())));
+    auto outer =
+        scf::ForOp::create(b, loc, begin, index(rows.getDimSize(0)), step);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(outer.getBody()->getTerminator());
+    Value row = outer.getInductionVar();
+    auto inner = scf::ForOp::create(
+        b, loc, begin, index(rows.getDimSize(1) / op.getDepth()), step, start,
+        [&](OpBuilder &, Location, Value k, ValueRange carried) {
+          Value column = arith::MulIOp::create(b, loc, k, index(op.getDepth()));
+          Value word = vector::ExtractOp::create(
+              b, loc, load(op.getA(), 1, row, column), 0);
+          Value x = vector::BroadcastOp::create(b, loc, type, word);
+          Value y = load(op.getB(), type.getDimSize(0), k, begin);
+          scf::YieldOp::create(b, loc,
+                               op.getDepth() == 4
+                                   ? l.dotBytes(carried[0], y, x, false)
+                                   : l.dotPairs(carried[0], x, y));
+        });
+    vector::StoreOp::create(b, loc, inner.getResult(0), op.getC(),
+                            ValueRange{row, begin});
+    b.eraseOp(op);
     return success();
   }
 };
@@ -123,6 +190,9 @@ struct ExpandMultiplyAdd : OpRewritePattern<kernel::MultiplyAddOp> {
 bool isInstruction(kernel::DotBytesOp op, const TargetRecord &target) {
   return op.getIsSigned() ? target.hasSignedDot : target.hasByteDot;
 }
+bool isInstruction(kernel::TileDotOp, const TargetRecord &target) {
+  return target.hasTiles();
+}
 bool isInstruction(kernel::ApplySignOp, const TargetRecord &target) {
   return target.hasByteSign();
 }
@@ -157,6 +227,7 @@ struct ExpandDots : smelt::impl::ExpandDotsBase<ExpandDots> {
     }
     RewritePatternSet patterns(&getContext());
     patterns.add<UnlessInstruction<kernel::DotBytesOp, ExpandDotBytes>,
+                 UnlessInstruction<kernel::TileDotOp, ExpandTileDot>,
                  UnlessInstruction<kernel::ApplySignOp, ExpandApplySign>,
                  UnlessInstruction<kernel::MultiplyAddOp, ExpandMultiplyAdd>>(
         &getContext(), target);

@@ -67,3 +67,24 @@ func.func @matmul_dot_not_f32(%a: memref<1x9xf32>, %w: memref<1x5x32x2xbf16>, %c
   return
 }
 }
+
+// -----
+
+module attributes {llm.target = "amx"} {
+// Whole tiles of 32 k in tile registers, the five that are left as words.
+// CHECK-LABEL: func.func @matmul_tiles
+// CHECK: %[[SUMS:.+]] = memref.alloca() {alignment = 64 : i64} : memref<16x16xf32>
+// CHECK: memref.subview %{{.+}}[%{{.+}}, 0] [16, 64] [1, 1] : memref<16x69xbf16> to memref<16x64xbf16
+// CHECK: memref.subview %{{.+}}[0, 0] [32, 32] [1, 1] : memref<35x64xbf16> to memref<32x32xbf16
+// CHECK: kernel.tile_dot ins({{.*}} : memref<16x64xbf16, {{.+}}>, memref<32x32xbf16, {{.+}}>) outs({{.*}} : memref<16x16xf32
+// CHECK: vector.load %[[SUMS]][%{{.+}}, %{{.+}}] : memref<16x16xf32>, vector<16xf32>
+// CHECK-COUNT-48: x86vector.avx512.dot
+// CHECK: memref.subview %{{.+}}[0, 32] [32, 32] [1, 1]
+// CHECK: kernel.tile_dot
+// CHECK-COUNT-48: x86vector.avx512.dot
+// CHECK-NOT: kernel.tile_dot
+func.func @matmul_tiles(%a: memref<16x69xbf16>, %w: memref<1x35x32x2xbf16>, %c: memref<16x32xf32>) {
+  kernel.matmul ins(%a, %w : memref<16x69xbf16>, memref<1x35x32x2xbf16>) outs(%c : memref<16x32xf32>) {format = #llm.format<bf16>}
+  return
+}
+}

@@ -208,6 +208,46 @@ func.func @dot_bytes_c1(%acc: vector<8xi32>, %u: vector<16xi8>) {
 
 // -----
 
+func.func @tile_dot_c1(%a: memref<1x4xi8>, %b: memref<1x64xi8>, %c: memref<1x16xf32>) {
+  // expected-error @+1 {{expects products of i8 with sums of i32, or of bf16 with f32, got 'memref<1x4xi8>', 'memref<1x64xi8>' and 'memref<1x16xf32>'}}
+  kernel.tile_dot ins(%a, %b : memref<1x4xi8>, memref<1x64xi8>) outs(%c : memref<1x16xf32>)
+  return
+}
+
+// -----
+
+func.func @tile_dot_c2_rows(%a: memref<17x4xi8>, %b: memref<1x64xi8>, %c: memref<17x16xi32>) {
+  // expected-error @+1 {{expects 1 to 16 rows of a multiple of 4 elements, got 'memref<17x4xi8>'}}
+  kernel.tile_dot ins(%a, %b : memref<17x4xi8>, memref<1x64xi8>) outs(%c : memref<17x16xi32>)
+  return
+}
+
+// -----
+
+func.func @tile_dot_c2_odd(%a: memref<1x3xbf16>, %b: memref<1x32xbf16>, %c: memref<1x16xf32>) {
+  // expected-error @+1 {{expects 1 to 16 rows of a multiple of 2 elements, got 'memref<1x3xbf16>'}}
+  kernel.tile_dot ins(%a, %b : memref<1x3xbf16>, memref<1x32xbf16>) outs(%c : memref<1x16xf32>)
+  return
+}
+
+// -----
+
+func.func @tile_dot_c2_columns(%a: memref<1x8xi8>, %b: memref<1x64xi8>, %c: memref<1x16xi32>) {
+  // expected-error @+1 {{expects columns of 2x64 and sums of 1x16, got 'memref<1x64xi8>' and 'memref<1x16xi32>'}}
+  kernel.tile_dot ins(%a, %b : memref<1x8xi8>, memref<1x64xi8>) outs(%c : memref<1x16xi32>)
+  return
+}
+
+// -----
+
+func.func @tile_dot_c3(%a: memref<1x4xi8, strided<[8, 2]>>, %b: memref<1x64xi8>, %c: memref<1x16xi32>) {
+  // expected-error @+1 {{expects rows whose elements are neighbours, got 'memref<1x4xi8, strided<[8, 2]>>'}}
+  kernel.tile_dot ins(%a, %b : memref<1x4xi8, strided<[8, 2]>>, memref<1x64xi8>) outs(%c : memref<1x16xi32>)
+  return
+}
+
+// -----
+
 func.func @multiply_add_c1(%u: vector<32xi8>) {
   // expected-error @+1 {{expects half the elements of 'vector<32xi8>', twice as wide, got 'vector<16xi32>'}}
   %0 = kernel.multiply_add %u, %u : vector<32xi8> -> vector<16xi32>

@@ -50,3 +50,25 @@ func.func @signed(%acc: vector<4xi32>, %s: vector<16xi8>) -> vector<4xi32> {
   %0 = kernel.dot_bytes signed %acc, %s, %s : vector<4xi32>, vector<16xi8>
   return %0 : vector<4xi32>
 }
+
+// A loop over rows, and one over words of k whose lanes are columns.
+// CHECK-LABEL: func.func @tile
+// CHECK-NOT: kernel.
+// CHECK: scf.for %[[R:.+]] = %{{.+}} to %c5
+// CHECK: scf.for %[[G:.+]] = %{{.+}} to %c24{{.*}} iter_args
+// CHECK: vector.load %{{.+}}[%[[R]], %{{.+}}] : memref<5x96xi8>, vector<4xi8>
+// CHECK: vector.load %{{.+}}[%[[G]], %{{.+}}] : memref<24x64xi8>, vector<64xi8>
+// CHECK-COUNT-4: arith.muli %{{.+}} : vector<16xi32>
+// CHECK: vector.store %{{.+}}, %{{.+}}[%[[R]], %{{.+}}] : memref<5x16xi32>
+func.func @tile(%a: memref<5x96xi8>, %b: memref<24x64xi8>, %c: memref<5x16xi32>) {
+  kernel.tile_dot ins(%a, %b : memref<5x96xi8>, memref<24x64xi8>) outs(%c : memref<5x16xi32>)
+  return
+}
+
+// CHECK-LABEL: func.func @tile_of_pairs
+// CHECK-COUNT-2: math.fma %{{.+}} : vector<16xf32>
+// CHECK-NOT: math.fma
+func.func @tile_of_pairs(%a: memref<5x8xbf16>, %b: memref<4x32xbf16>, %c: memref<5x16xf32>) {
+  kernel.tile_dot ins(%a, %b : memref<5x8xbf16>, memref<4x32xbf16>) outs(%c : memref<5x16xf32>)
+  return
+}

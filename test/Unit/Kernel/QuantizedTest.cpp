@@ -15,6 +15,7 @@
 #include "Quantize.h"
 #include "Vector/Jit.h"
 
+#include "smelt/Dialect/Kernel/IR/Kernel.h"
 #include "smelt/Dialect/LLM/IR/Formats.h"
 #include "smelt/Target/CPU/Targets.h"
 
@@ -34,7 +35,7 @@ using llm::FormatRecord;
 
 namespace {
 
-constexpr int64_t rowCount = 13; // 6 + 6 + 1, and alone: 13 times 1
+constexpr int64_t rowCount = 17; // 16 + 1 or 6 + 6 + 5, and alone: 17 times 1
 constexpr int64_t width = FormatRecord::unitColumns;
 const int64_t depths[] = {1, 31, 32, 33, 63, 64, 65, 127, 129, 255, 300};
 const llvm::StringLiteral kinds[] = {"", "int8_g32", "int8_token"};
@@ -278,8 +279,10 @@ void runCase(const Case &c, std::mt19937 &random) {
       jit.call("matmul", q, w, s, t, out);
     };
     std::vector<float> y(rowCount * c.n, NAN), alone(rowCount * c.n, NAN);
-    for (int64_t m = 0; m < rowCount; m += target.rowTile)
-      multiply(m, std::min(m + target.rowTile, rowCount), y);
+    int64_t most =
+        kind && target.hasTiles() ? kernel::TileDotOp::maxRows : target.rowTile;
+    for (int64_t m = 0; m < rowCount; m += most)
+      multiply(m, std::min(m + most, rowCount), y);
     for (int64_t m = 0; m < rowCount; ++m)
       multiply(m, m + 1, alone);
     ASSERT_EQ(std::memcmp(y.data(), alone.data(), 4 * y.size()), 0);

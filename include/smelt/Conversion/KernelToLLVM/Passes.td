@@ -34,6 +34,35 @@ def ConvertKernelToLLVM : Pass<"convert-kernel-to-llvm"> {
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }
 
+def ConvertKernelToAMX : Pass<"convert-kernel-to-amx", "::mlir::func::FuncOp"> {
+  let summary = "Turn products of tiles into loops over tile registers";
+  let description = [{
+    `kernel.tile_dot` becomes a loop over k that carries the sums in a tile
+    register, 64 bytes of each row a turn, and what is left of k; sums are stored
+    at the end. LLVM chooses registers and configures them, each for one shape in
+    a function, so tiles have 16 rows always: fewer rows pass through a buffer.
+
+    ```mlir
+    func.func @f(%a: memref<16x128xi8>, %b: memref<32x64xi8>, %c: memref<16x16xi32>) {
+      kernel.tile_dot ins(%a, %b : memref<16x128xi8>, memref<32x64xi8>) outs(%c : memref<16x16xi32>)
+      return
+    }
+    // =>
+    %zero = amx.tile_zero : !amx.tile<16x16xi32>
+    %sums = scf.for %i = %c0 to %c2 step %c1 iter_args(%sum = %zero) -> (!amx.tile<16x16xi32>) {
+      %x = amx.tile_load %a[%c0, %k] : memref<16x128xi8> into !amx.tile<16x64xi8>
+      %y = amx.tile_load %b[%line, %c0] : memref<32x64xi8> into !amx.tile<16x64xi8>
+      %next = amx.tile_muli %x, %y zext, %sum : !amx.tile<16x64xi8>, !amx.tile<16x64xi8>, !amx.tile<16x16xi32>
+      scf.yield %next : !amx.tile<16x16xi32>
+    }
+    amx.tile_store %c[%c0, %c0], %sums : memref<16x16xi32>, !amx.tile<16x16xi32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::amx::AMXDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
 def EmitEntryPoint : Pass<"smelt-emit-entry-point", "::mlir::ModuleOp"> {
   let summary = "Define smelt_step, which calls @step with the fields of a SmeltStep";
   let description = [{

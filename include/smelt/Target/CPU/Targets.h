@@ -70,6 +70,12 @@ struct TargetRecord {
   /// Whether bytes times the signs of others are an instruction (psignb), which
   /// vectors of 512 bits don't have.
   bool hasByteSign() const { return hasByteMultiplyAdd() && vectorBits <= 256; }
+  /// Whether products of tiles of 16 rows and 16 columns are instructions
+  /// (AMX).
+  bool hasTiles() const { return runtimeFeatures.contains("amx-int8"); }
+  /// Rows of the register tile of a product with rows of `a` and weights stored
+  /// as `w`: 16 where tiles multiply them, otherwise rowTile.
+  int64_t productRows(mlir::Type a, mlir::Type w) const;
   /// k of the layout panel for weights stored as `element`: 2 for bf16, whose
   /// dot products take pairs, otherwise 1. The same for all targets.
   int64_t panelDepth(mlir::Type element) const;

@@ -170,9 +170,11 @@ def ExpandConversions : Pass<"smelt-expand-conversions"> {
 def ExpandDots : Pass<"smelt-expand-dots"> {
   let summary = "Products of neighbours by plain arithmetic";
   let description = [{
-    `kernel.dot_bytes`, `kernel.apply_sign` and `kernel.multiply_add` stand for instructions; they
-    become shifts, products and sums with the same results, so that code made for
-    one processor runs on any. With `missing`, those stay that the module's target
+    `kernel.dot_bytes`, `kernel.apply_sign` and `kernel.multiply_add` stand for instructions, and
+    `kernel.tile_dot` for a loop of them; they become shifts, products and sums
+    with the same results, so that code made for one processor runs on any. (Sums
+    of bf16 are rounded after each product, where tdpbf16ps keeps even and odd k
+    of 32 apart.) With `missing`, those stay that the module's target
     has an instruction for.
 
     ```mlir
@@ -188,8 +190,8 @@ def ExpandDots : Pass<"smelt-expand-dots"> {
     %r = arith.addi %p, %q : vector<4xi32>
     ```
   }];
-  let dependentDialects = ["mlir::arith::ArithDialect",
-                           "mlir::vector::VectorDialect"];
+  let dependentDialects = ["mlir::arith::ArithDialect", "mlir::math::MathDialect",
+                           "mlir::scf::SCFDialect", "mlir::vector::VectorDialect"];
   let options = [Option<"missing", "missing", "bool", "false",
                         "expand only what the target has no instruction for">];
 }

@@ -54,6 +54,30 @@ LogicalResult MultiplyAddOp::verify() {
   return success();
 }
 
+LogicalResult TileDotOp::verify() {
+  MemRefType a = getA().getType(), b = getB().getType(), c = getC().getType();
+  if (a.getElementType() != b.getElementType() ||
+      a.getElementType().isBF16() != c.getElementType().isF32()) // (C1)
+    return emitOpError("expects products of i8 with sums of i32, or of bf16 "
+                       "with f32, got ")
+           << a << ", " << b << " and " << c;
+  int64_t rows = a.getDimSize(0), depth = getDepth(), k = a.getDimSize(1);
+  if (!a.hasStaticShape() || rows < 1 || rows > maxRows || k < 1 ||
+      k % depth) // (C2)
+    return emitOpError("expects 1 to 16 rows of a multiple of ")
+           << depth << " elements, got " << a;
+  if (b.getShape() != ArrayRef<int64_t>{k / depth, columns * depth} ||
+      c.getShape() != ArrayRef<int64_t>{rows, columns}) // (C2)
+    return emitOpError("expects columns of ")
+           << k / depth << "x" << columns * depth << " and sums of " << rows
+           << "x" << columns << ", got " << b << " and " << c;
+  for (MemRefType type : {a, b, c})
+    if (!type.isLastDimUnitStride()) // (C3)
+      return emitOpError("expects rows whose elements are neighbours, got ")
+             << type;
+  return success();
+}
+
 LogicalResult ParamOp::verifySymbolUses(SymbolTableCollection &symbols) {
   auto param =
       symbols.lookupNearestSymbolFrom<llm::ParamOp>(*this, getParamAttr());

@@ -198,6 +198,41 @@ def Kernel_ApplySignOp : Kernel_VectorOp<"apply_sign",
   let assemblyFormat = "$x `,` $sign attr-dict `:` type($result)";
 }
 
+def Kernel_TileDotOp : Kernel_Op<"tile_dot"> {
+  let summary = "a product that fits the tile registers, but for its depth";
+  let description = [{
+    `c[r, n] = sum_k a[r, k] * b[k / d, d n + k mod d]` for up to 16 rows and 16
+    columns: what AMX computes from memory to memory, 64 bytes of k at a time.
+    Of bytes, `a` is signed and `b` unsigned, d is 4 and sums are exact modulo
+    2^32 (tdpbsud); of bf16, d is 2 and sums are f32 (tdpbf16ps).
+
+    ```mlir
+    kernel.tile_dot ins(%a, %b : memref<16x96xi8>, memref<24x64xi8>) outs(%c : memref<16x16xi32>)
+    ```
+
+    Constraints:
+    - (C1) `a` and `b` have one type of element; i8 goes with i32, bf16 with f32.
+    - (C2) R rows, from 1 to 16, and K columns, a multiple of d: `a` is R x K, `b`
+      K / d x 16 d and `c` R x 16, all static.
+    - (C3) elements of a row are neighbours.
+  }];
+  let arguments = (ins Arg<MemRefRankOf<[I8, BF16], [2]>, "rows", [MemRead]>:$a,
+                       Arg<MemRefRankOf<[I8, BF16], [2]>, "columns", [MemRead]>:$b,
+                       Arg<MemRefRankOf<[I32, F32], [2]>, "sums", [MemWrite]>:$c);
+  let assemblyFormat = [{
+    `ins` `(` $a `,` $b `:` type($a) `,` type($b) `)` `outs` `(` $c `:` type($c) `)` attr-dict
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Rows and columns that a tile register has at most.
+    static constexpr int64_t maxRows = 16, columns = 16;
+    /// Bytes of a tile register's row.
+    static constexpr int64_t rowBytes = 64;
+    /// Elements of `a` that a product of two words takes.
+    int64_t getDepth() { return getA().getType().getElementType().isBF16() ? 2 : 4; }
+  }];
+}
+
 include "smelt/Dialect/Kernel/IR/KernelComputeOps.td"
 
 #endif // SMELT_DIALECT_KERNEL_IR_KERNELOPS_TD
