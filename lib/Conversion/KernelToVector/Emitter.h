@@ -300,6 +300,21 @@ void emitRowTiles(Emitter &e, mlir::Value a, int64_t rowTile,
 void storeColumns(Emitter &e, mlir::Value vector, mlir::Value init,
                   mlir::Value row, int64_t column, int64_t width);
 
+/// Columns of the product with panel number `panel`, of `panels` of `width`.
+mlir::Value panelColumns(Emitter &e, mlir::Value init, mlir::Value panel,
+                         int64_t panels, int64_t width);
+/// Tiles of a product: of all its panels at a time for a whole register tile of
+/// rows, else of one panel after another.
+template <typename Product> void emitTiles(Product &product, int64_t rowTile) {
+  Emitter &e = product.e;
+  emitRowTiles(e, product.a, rowTile, [&](mlir::Value row, int64_t rows) {
+    if (product.panels == 1 || rows == rowTile)
+      return product.tile(row, rows);
+    e.loop(e.index(0), e.index(product.panels),
+           [&](mlir::Value panel) { product.panelOf(panel).tile(row, rows); });
+  });
+}
+
 mlir::LogicalResult emitMatmul(Emitter &e, kernel::MatmulOp op);
 mlir::LogicalResult emitQuantizedMatmul(Emitter &e, kernel::MatmulOp op);
 void emitQuantize(Emitter &e, kernel::QuantizeOp op);

@@ -5,7 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// One panel of 32 columns, `rows` rows, on a target with vectors of 8 lanes:
+// One panel of 32 columns, `rows` rows, on a target with vectors of 8 lanes (of
+// several panels, where a tile is wider, columns are one another's next):
 //
 //                 32 columns of the panel, one sequential stream over k
 //                 +--------+--------+--------+--------+
@@ -59,14 +60,22 @@ struct Claimer {
   bool (*claims)(kernel::MatmulOp op, const TargetRecord &target);
   /// sums[rows * vectors] of a tile.
   Emitter::Values (Product::*sum)(const Tile &tile);
+  bool widens; // each k of a pair is a vector of f32
 };
 
 struct Product {
   Emitter &e;
   const Claimer &claimer;
-  Value a, w, init; // [R, K], [groups, n * kk], [R, columns]
-  int64_t k, n, depth;
+  Value a, w, init; // [R, K], [panels, groups, n * kk], [R, columns]
+  int64_t k, n, depth, panels;
   Value sums; // of a tile register
+
+  /// Where element `i` of the words of group `g` is, all panels' one after
+  /// another.
+  SmallVector<Value> place(Value g, int64_t i) {
+    int64_t words = n * depth;
+    return {e.index(i / words), g, e.index(i % words)};
+  }
 
   /// Columns of group `g`: for each k of the group, `vectors` vectors as f32
   /// from vector number `first` on.
@@ -75,17 +84,16 @@ struct Product {
     OpBuilder &b = e.b;
     SmallVector<SmallVector<Value>> result(depth);
     for (int64_t v = first; v < first + vectors; ++v) {
-      Value column = e.index(v * e.lanes() * depth);
+      SmallVector<Value> column = place(g, v * e.lanes() * depth);
       if (depth == 1) {
-        result[0].push_back(e.loadVector(w, {g, column}));
+        result[0].push_back(e.loadVector(w, column));
         continue;
       }
       // Pairs of bf16 are words: the even k is the low half, the odd the high.
       auto pairs = VectorType::get({2 * e.lanes()}, b.getBF16Type());
       VectorType words = e.vectorOf(b.getI32Type());
       VectorType floats = e.vectorOf(b.getF32Type());
-      Value raw =
-          vector::LoadOp::create(b, e.loc, pairs, w, ValueRange{g, column});
+      Value raw = vector::LoadOp::create(b, e.loc, pairs, w, column);
       Value word = vector::BitCastOp::create(b, e.loc, words, raw);
       auto constant = [&](int32_t value) -> Value {
         return arith::ConstantOp::create(b, e.loc,
@@ -141,8 +149,7 @@ struct Product {
     SmallVector<Value> columns;
     for (int64_t v = step.first; v < step.first + step.vectors; ++v)
       columns.push_back(vector::LoadOp::create(
-          e.b, e.loc, pairs, w,
-          ValueRange{step.g, e.index(v * e.lanes() * depth)}));
+          e.b, e.loc, pairs, w, place(step.g, v * e.lanes() * depth)));
     Value k0 = e.mul(step.g, e.index(depth));
     for (int64_t r = 0; r < step.rows; ++r) {
       Value words = e.splat(pairOf(rowOf(step, r), k0, step.count));
@@ -164,7 +171,7 @@ struct Product {
     int64_t vector = e.lanes() * depth, line = FormatRecord::chunkBytes / bytes;
     for (int64_t i = step.first * vector;
          i < (step.first + step.vectors) * vector; i += line)
-      e.prefetch(w, {ahead, e.index(i)});
+      e.prefetch(w, place(ahead, i));
   }
 
   /// Sums step by step; `add` adds the products of one to sums[rows * vectors].
@@ -193,8 +200,10 @@ struct Product {
       Value own = e.cut(sums, {zero, zero}, {tile.rows, columns});
       for (int64_t v = 0; v < tile.vectors; ++v) {
         int64_t width = columns * depth;
-        OpFoldResult first = e.b.getIndexAttr((tile.first + v) * width);
-        Value weights = e.cut(w, {zero, first}, {whole, width});
+        SmallVector<Value> first = place(e.index(0), (tile.first + v) * width);
+        Value weights = e.cut(w, getAsOpFoldResult(first), {1, whole, width});
+        SmallVector<ReassociationIndices> lines = {{0, 1}, {2}};
+        weights = memref::CollapseShapeOp::create(e.b, e.loc, weights, lines);
         kernel::TileDotOp::create(e.b, e.loc, rows, weights, own);
         for (int64_t r = 0; r < tile.rows; ++r)
           result[r * tile.vectors + v] =
@@ -206,17 +215,40 @@ struct Product {
     return result;
   }
 
-  /// Rows `row` to `row + rows` of the panel.
+  /// The product with one of the panels alone.
+  Product panelOf(Value panel) {
+    OpFoldResult zero = e.b.getIndexAttr(0);
+    auto type = cast<MemRefType>(w.getType());
+    Product one = *this;
+    one.w = e.cut(w, {panel, zero, zero},
+                  {1, type.getDimSize(1), type.getDimSize(2)});
+    one.init = panelColumns(e, init, panel, panels, n);
+    one.panels = 1;
+    return one;
+  }
+
+  /// Vectors of columns at a time: of several panels if with all their factors
+  /// nothing spills, else of one.
+  int64_t vectorsFor(int64_t rows) const {
+    int64_t perPanel = n / e.lanes();
+    int64_t vectors = e.columnVectors(rows, panels * perPanel);
+    int64_t registers = (rows + (claimer.widens ? depth : 1)) * vectors + 1;
+    bool fits = vectors <= perPanel || registers <= e.target.vectorCount;
+    return fits ? vectors : e.columnVectors(rows, perPanel);
+  }
+
+  /// Rows `row` to `row + rows` of the panels.
   void tile(Value row, int64_t rows) {
-    int64_t vectors = e.columnVectors(rows, n / e.lanes());
-    for (int64_t first = 0; first < n / e.lanes(); first += vectors) {
+    int64_t all = panels * n / e.lanes();
+    int64_t vectors = vectorsFor(rows);
+    for (int64_t first = 0; first < all; first += vectors) {
       Emitter::Values sums =
           (this->*claimer.sum)(Tile{row, rows, first, vectors});
       for (int64_t r = 0; r < rows; ++r)
         for (int64_t v = 0; v < vectors; ++v) {
           Value target = r == 0 ? row : e.add(row, e.index(r));
           storeColumns(e, sums[r * vectors + v], init, target,
-                       (first + v) * e.lanes(), n);
+                       (first + v) * e.lanes(), panels * n);
         }
     }
   }
@@ -239,14 +271,14 @@ static const Claimer claimers[] = {
      [](kernel::MatmulOp op, const TargetRecord &target) {
        return target.hasTiles() && isOfPairs(op);
      },
-     &Product::sumTiles},
+     &Product::sumTiles, false},
     {"dot",
      [](kernel::MatmulOp op, const TargetRecord &target) {
        return target.hasBF16Dot && isOfPairs(op);
      },
-     &Product::sumSteps<&Product::addDot>},
+     &Product::sumSteps<&Product::addDot>, false},
     {"fma", [](kernel::MatmulOp, const TargetRecord &) { return true; },
-     &Product::sumSteps<&Product::addFma>},
+     &Product::sumSteps<&Product::addFma>, true},
 };
 
 void smelt::storeColumns(Emitter &e, Value vector, Value init, Value row,
@@ -258,6 +290,22 @@ void smelt::storeColumns(Emitter &e, Value vector, Value init, Value row,
     mask = e.mask(left);
   }
   e.storeVector(vector, init, {row, e.index(column)}, mask);
+}
+
+Value smelt::panelColumns(Emitter &e, Value init, Value panel, int64_t panels,
+                          int64_t width) {
+  OpFoldResult columns = e.b.getIndexAttr(width);
+  if (columnsOf(init) != panels * width) {
+    Value left = e.sub(e.dim(init, 1), e.mul(panel, e.index(width)));
+    columns =
+        arith::MinUIOp::create(e.b, e.loc, left, e.index(width)).getResult();
+  }
+  SmallVector<OpFoldResult> sizes = {memref::getMixedSize(e.b, e.loc, init, 0),
+                                     columns};
+  SmallVector<OpFoldResult> offsets = {
+      e.b.getIndexAttr(0), OpFoldResult(e.mul(panel, e.index(width)))};
+  SmallVector<OpFoldResult> ones(2, e.b.getIndexAttr(1));
+  return memref::SubViewOp::create(e.b, e.loc, init, offsets, sizes, ones);
 }
 
 /// Fewer rows than the register tile, by the binary digits of their number.
@@ -292,11 +340,14 @@ LogicalResult smelt::emitMatmul(Emitter &e, kernel::MatmulOp op) {
   if (op.getFormat().isQuantized())
     return emitQuantizedMatmul(e, op);
   auto type = cast<MemRefType>(op.getW().getType());
-  if (type.getDimSize(0) != 1 || type.getDimSize(2) % e.lanes())
-    return op.emitOpError("expects one panel of whole vectors");
+  int64_t panels = type.getDimSize(0);
+  if (type.isDynamicDim(0) || !llvm::isPowerOf2_64(panels) ||
+      type.getDimSize(2) % e.lanes())
+    return op.emitOpError("expects one panel of whole vectors, or a power of "
+                          "two of them");
   int64_t depth = type.getDimSize(3);
-  SmallVector<ReassociationIndices> groups = {{0, 1}, {2, 3}};
-  Value w = memref::CollapseShapeOp::create(e.b, e.loc, op.getW(), groups);
+  SmallVector<ReassociationIndices> words = {{0}, {1}, {2, 3}};
+  Value w = memref::CollapseShapeOp::create(e.b, e.loc, op.getW(), words);
   const Claimer *claimer = llvm::find_if(
       claimers, [&](const Claimer &c) { return c.claims(op, e.target); });
   Product product{e,
@@ -307,10 +358,10 @@ LogicalResult smelt::emitMatmul(Emitter &e, kernel::MatmulOp op) {
                   columnsOf(op.getA()),
                   type.getDimSize(2),
                   depth,
+                  panels,
                   {}};
   if (e.target.hasTiles())
     product.sums = e.tileSums(op, e.b.getF32Type());
-  emitRowTiles(e, op.getA(), e.productRows(op.getA(), op.getW()),
-               [&](Value row, int64_t rows) { product.tile(row, rows); });
+  emitTiles(product, e.productRows(op.getA(), op.getW()));
   return success();
 }

@@ -657,25 +657,10 @@ struct Product {
 
   /// The product with one of the panels alone.
   Product panelOf(Value panel) {
-    // Of the last dimension, `size` elements from number panel * `step` on.
-    auto cut = [&](Value memref, int64_t step, OpFoldResult size) -> Value {
-      SmallVector<OpFoldResult> sizes = memref::getMixedSizes(b, loc, memref);
-      SmallVector<OpFoldResult> offsets(sizes.size(), b.getIndexAttr(0));
-      SmallVector<OpFoldResult> strides(sizes.size(), b.getIndexAttr(1));
-      offsets.back() = e.mul(panel, e.index(step));
-      sizes.back() = size;
-      return memref::SubViewOp::create(b, loc, memref, offsets, sizes, strides);
-    };
-    const int64_t width = FormatRecord::panelRows, bytes = format.panelBytes(k);
-    OpFoldResult columns = b.getIndexAttr(width);
-    if (columnsOf(init) != panels * width) {
-      Value left = e.sub(e.dim(init, 1), e.mul(panel, e.index(width)));
-      columns =
-          arith::MinUIOp::create(b, loc, left, e.index(width)).getResult();
-    }
+    const int64_t bytes = format.panelBytes(k);
     Product one = *this;
-    one.w = cut(w, bytes, b.getIndexAttr(bytes));
-    one.init = cut(init, width, columns);
+    one.w = e.cut(w, {e.mul(panel, e.index(bytes))}, {bytes});
+    one.init = panelColumns(e, init, panel, panels, FormatRecord::panelRows);
     one.panels = 1;
     return one;
   }
@@ -809,11 +794,6 @@ LogicalResult smelt::emitQuantizedMatmul(Emitter &e, kernel::MatmulOp op) {
           MemRefType::get({product.spanColumns() / 4, FormatRecord::chunkBytes},
                           e.b.getI8Type()));
   }
-  emitRowTiles(e, op.getA(), product.rowTile, [&](Value row, int64_t rows) {
-    if (product.panels == 1 || rows == product.rowTile)
-      return product.tile(row, rows);
-    e.loop(e.index(0), e.index(product.panels),
-           [&](Value panel) { product.panelOf(panel).tile(row, rows); });
-  });
+  emitTiles(product, product.rowTile);
   return success();
 }

@@ -35,6 +35,7 @@ namespace smelt {
 
 using namespace mlir;
 using namespace smelt;
+using llm::FormatRecord;
 
 namespace {
 
@@ -66,7 +67,9 @@ struct Panels {
 
 /// What tiles of panels have at most; no rows: what the target says.
 struct TileSizes {
-  int64_t rows, panels;
+  int64_t rows, panels; // of 16 columns
+  int64_t bytes;        // of the panels, which stay in a cache from one tile of
+                        // rows to the next
   const TargetRecord *target;
 
   int64_t rowsOf(kernel::MatmulOp product) const {
@@ -76,10 +79,6 @@ struct TileSizes {
                                       element(product.getW()));
   }
 };
-
-/// Bytes of the panels of a tile: half of a small second-level cache, so that
-/// they stay there from one tile of rows to the next.
-constexpr int64_t kPanelTileBytes = 256 << 10;
 
 /// Builds the nest of one root.
 class Nest {
@@ -397,12 +396,14 @@ LogicalResult Nest::fuseProducers(Operation *tiled, ValueRange carried,
   return success();
 }
 
-/// Panels of a tile of a product, at most `most`.
-static int64_t countPanels(kernel::MatmulOp product, int64_t most) {
-  if (!product.getFormat().isQuantized())
-    return 1;
-  int64_t bytes = cast<ShapedType>(product.getW().getType()).getDimSize(1);
-  int64_t fitting = std::min(most, kPanelTileBytes / bytes);
+/// Panels of a tile of a product: a power of two.
+static int64_t countPanels(kernel::MatmulOp product, const TileSizes &most) {
+  auto w = cast<ShapedType>(product.getW().getType());
+  int64_t bytes = w.getElementTypeBitWidth() / 8;
+  for (int64_t size : w.getShape().drop_front())
+    bytes *= size;
+  int64_t wide = most.panels * FormatRecord::panelRows / product.getPanelRows();
+  int64_t fitting = std::min(wide, most.bytes / bytes);
   return llvm::bit_floor<uint64_t>(std::max<int64_t>(fitting, 1));
 }
 
@@ -414,7 +415,7 @@ LogicalResult Nest::buildPanels() {
   int64_t columns =
       cast<RankedTensorType>(root->getResult(0).getType()).getDimSize(1);
   int64_t width = product.getPanelRows();
-  int64_t wide = countPanels(product, most.panels);
+  int64_t wide = countPanels(product, most);
   int64_t high = most.rowsOf(product);
   Value rows = getValueOrCreateConstantIndexOp(
       b, loc, tensor::getMixedSize(b, loc, inits()[0], 0));
@@ -598,13 +599,15 @@ struct TileAndFuse : smelt::impl::TileAndFuseBase<TileAndFuse> {
   using TileAndFuseBase::TileAndFuseBase;
 
   void runOnOperation() override {
-    TileSizes sizes = {rowTile, panelTile, nullptr};
+    TileSizes sizes = {rowTile, panelTile, panelTileBytes, nullptr};
     if (rowTile == 0 || panelTile == 0) {
       sizes.target = getTarget(getOperation());
       if (!sizes.target)
         return signalPassFailure();
-      if (panelTile == 0)
-        sizes.panels = sizes.target->panelTile;
+    }
+    if (panelTile == 0) {
+      sizes.panels = sizes.target->panelTile;
+      sizes.bytes = sizes.target->panelTileBytes;
     }
     IRRewriter rewriter(&getContext());
     for (Block &block : getOperation().getBody()) {

@@ -6,8 +6,8 @@ module attributes {llm.target = "avx2"} {
 // 128 bytes a k: the lines 16 further on are asked for.
 // CHECK: scf.for {{.+}} -> (vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>)
 // CHECK: arith.addi %{{.+}}, %c16
-// CHECK-COUNT-2: memref.prefetch %{{.+}}, read, locality<3>, data : memref<10x32xf32>
-// CHECK: vector.load %{{.+}} : memref<10x32xf32>, vector<8xf32>
+// CHECK-COUNT-2: memref.prefetch %{{.+}}, read, locality<3>, data : memref<1x10x32xf32>
+// CHECK: vector.load %{{.+}} : memref<1x10x32xf32>, vector<8xf32>
 // CHECK: math.fma
 // CHECK: vector.store
 // CHECK-NOT: kernel.matmul
@@ -18,7 +18,7 @@ func.func @matmul_f32(%a: memref<2x10xf32>, %w: memref<1x10x32x1xf32>, %c: memre
 
 // Pairs of bf16 are words: shifted for the even k, masked for the odd.
 // CHECK-LABEL: func.func @matmul_bf16
-// CHECK: vector.load %{{.+}} : memref<5x64xbf16>, vector<16xbf16>
+// CHECK: vector.load %{{.+}} : memref<1x5x64xbf16>, vector<16xbf16>
 // CHECK: vector.bitcast %{{.+}} : vector<16xbf16> to vector<8xi32>
 // CHECK: arith.shli
 // CHECK: arith.andi
@@ -47,7 +47,7 @@ func.func @matmul_ragged(%a: memref<?x10xf32>, %w: memref<1x10x32x1xf32>, %c: me
 module attributes {llm.target = "avx512-bf16"} {
 // Words of a row against vectors of words; the ninth k is a pair with zero.
 // CHECK-LABEL: func.func @matmul_dot
-// CHECK: vector.load %{{.+}} : memref<5x64xbf16>, vector<32xbf16>
+// CHECK: vector.load %{{.+}} : memref<1x5x64xbf16>, vector<32xbf16>
 // CHECK: vector.load %{{.+}} : memref<1x9xbf16>, vector<2xbf16>
 // CHECK: x86vector.avx512.dot %{{.+}} : vector<32xbf16> -> vector<16xf32>
 // CHECK: arith.extui %{{.+}} : i16 to i32
@@ -55,6 +55,21 @@ module attributes {llm.target = "avx512-bf16"} {
 // CHECK-NOT: math.fma
 func.func @matmul_dot(%a: memref<1x9xbf16>, %w: memref<1x5x32x2xbf16>, %c: memref<1x32xf32>) {
   kernel.matmul ins(%a, %w : memref<1x9xbf16>, memref<1x5x32x2xbf16>) outs(%c : memref<1x32xf32>) {format = #llm.format<bf16>}
+  return
+}
+
+// Two panels: a tile of six rows has columns of both, fewer rows go through one
+// panel after another.
+// CHECK-LABEL: func.func @matmul_panels
+// CHECK: arith.cmpi eq, %{{.+}}, %c6 : index
+// CHECK-COUNT-48: x86vector.avx512.dot
+// CHECK-NOT: x86vector.avx512.dot
+// CHECK: } else {
+// CHECK: scf.for %[[PANEL:.+]] = %{{.+}} to %c2{{.*}} step
+// CHECK: memref.subview %{{.+}}[%[[PANEL]], 0, 0] [1, 2, 64] [1, 1, 1]
+// CHECK-COUNT-8: x86vector.avx512.dot
+func.func @matmul_panels(%a: memref<?x4xbf16>, %w: memref<2x2x32x2xbf16>, %c: memref<?x64xf32>) {
+  kernel.matmul ins(%a, %w : memref<?x4xbf16>, memref<2x2x32x2xbf16>) outs(%c : memref<?x64xf32>) {format = #llm.format<bf16>}
   return
 }
 
@@ -75,11 +90,12 @@ module attributes {llm.target = "amx"} {
 // CHECK-LABEL: func.func @matmul_tiles
 // CHECK: %[[SUMS:.+]] = memref.alloca() {alignment = 64 : i64} : memref<16x16xf32>
 // CHECK: memref.subview %{{.+}}[%{{.+}}, 0] [16, 64] [1, 1] : memref<16x69xbf16> to memref<16x64xbf16
-// CHECK: memref.subview %{{.+}}[0, 0] [32, 32] [1, 1] : memref<35x64xbf16> to memref<32x32xbf16
+// CHECK: memref.subview %{{.+}}[{{.+}}, {{.+}}, {{.+}}] [1, 32, 32] [1, 1, 1] : memref<1x35x64xbf16> to memref<1x32x32xbf16
+// CHECK: memref.collapse_shape {{.*}} into memref<32x32xbf16
 // CHECK: kernel.tile_dot ins({{.*}} : memref<16x64xbf16, {{.+}}>, memref<32x32xbf16, {{.+}}>) outs({{.*}} : memref<16x16xf32
 // CHECK: vector.load %[[SUMS]][%{{.+}}, %{{.+}}] : memref<16x16xf32>, vector<16xf32>
 // CHECK-COUNT-48: x86vector.avx512.dot
-// CHECK: memref.subview %{{.+}}[0, 32] [32, 32] [1, 1]
+// CHECK: memref.subview %{{.+}}[{{.+}}] [1, 32, 32] [1, 1, 1] : memref<1x35x64xbf16> to memref<1x32x32xbf16, strided<[2240, 64, 1], offset: 32>>
 // CHECK: kernel.tile_dot
 // CHECK-COUNT-48: x86vector.avx512.dot
 // CHECK-NOT: kernel.tile_dot

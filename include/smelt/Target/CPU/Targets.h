@@ -41,17 +41,20 @@ struct TargetRecord {
                                        // separated by commas
   int64_t vectorBits;                  // bits of a vector register
   int64_t vectorCount;                 // vector registers
-  int64_t panelRows;       // n of the layout panel: the same for all targets
-  int64_t rowTile;         // rows (tokens) of a matrix product's register tile
-  int64_t panelTile;       // panels of quantised weights of a register tile
-  int64_t prefetchRows;    // from how many rows on a tile prefetches weights;
-                           // 0: never
-  int64_t prefetchBytes;   // how far ahead
-  bool hasFMA;             // fused multiply-add instructions
-  bool hasF16C;            // conversions between f16 and f32
-  bool hasBF16Dot;         // f32 += bf16 * bf16 + bf16 * bf16
-  bool hasByteDot;         // i32 += four products of bytes (vpdpbusd, usdot)
-  bool hasSignedDot;       // likewise, of signed bytes alone (sdot)
+  int64_t panelRows;      // n of the layout panel: the same for all targets
+  int64_t rowTile;        // rows (tokens) of a matrix product's register tile
+  int64_t panelTile;      // times 16 columns of a register tile, if more than a
+                          // panel has
+  int64_t panelTileBytes; // of their weights, at most: half of a second-level
+                          // cache
+  int64_t prefetchRows;   // from how many rows on a tile prefetches weights;
+                          // 0: never
+  int64_t prefetchBytes;  // how far ahead
+  bool hasFMA;            // fused multiply-add instructions
+  bool hasF16C;           // conversions between f16 and f32
+  bool hasBF16Dot;        // f32 += bf16 * bf16 + bf16 * bf16
+  bool hasByteDot;        // i32 += four products of bytes (vpdpbusd, usdot)
+  bool hasSignedDot;      // likewise, of signed bytes alone (sdot)
   bool hasWordMultiplyAdd; // i32 = two products of i16 (pmaddwd)
   int64_t pageBytes;       // the largest page that kernels for it use
   // [/doc:target-record]

@@ -104,8 +104,8 @@ def TileAndFuse : Pass<"smelt-tile-and-fuse", "::mlir::func::FuncOp"> {
 
     - an elementwise op over matrix products: threads own panels; for each
       panel, for each `row-tile` rows, the product's tile and the elementwise op.
-      Panels of quantised weights go `panel-tile` at a time, as long as they fit
-      half of a small second-level cache, then those left one by one;
+      Panels go as many at a time as have `panel-tile` times 16 columns, as long
+      as they fit `panel-tile-bytes`, then those left one by one;
     - an op over rows: threads own rows; with producers (the sums of a norm),
       row by row;
     - attention: threads own kv heads, then rows.
@@ -141,7 +141,9 @@ def TileAndFuse : Pass<"smelt-tile-and-fuse", "::mlir::func::FuncOp"> {
     Option<"rowTile", "row-tile", "int64_t", "0",
       "rows of a matrix product's tile; 0: the rowTile of the module's target">,
     Option<"panelTile", "panel-tile", "int64_t", "0",
-      "most panels of a tile of a quantised product; 0: the panelTile of the module's target">,
+      "times 16 columns of a product's tile; 0: the panelTile of the module's target, and its panelTileBytes">,
+    Option<"panelTileBytes", "panel-tile-bytes", "int64_t", "262144",
+      "most bytes of the panels of a tile, where panel-tile is given">,
   ];
   let dependentDialects = [
     "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
