@@ -300,6 +300,13 @@ void emitRowTiles(Emitter &e, mlir::Value a, int64_t rowTile,
 void storeColumns(Emitter &e, mlir::Value vector, mlir::Value init,
                   mlir::Value row, int64_t column, int64_t width);
 
+/// `rows` rows from `row` on and `vectors` vectors of columns from number
+/// `first` on, counted across panels.
+struct Tile {
+  mlir::Value row;
+  int64_t rows, first, vectors;
+};
+
 /// Columns of the product with panel number `panel`, of `panels` of `width`.
 mlir::Value panelColumns(Emitter &e, mlir::Value init, mlir::Value panel,
                          int64_t panels, int64_t width);

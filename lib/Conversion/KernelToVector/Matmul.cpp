@@ -15,9 +15,10 @@
 //                 | ...    | ...    |                 |   fit the registers
 //                 +--------+--------+--------+--------+
 //
-// Each element is one chain of fused multiply-adds in order of k, whatever the
-// number of rows, so a row's bits are the same in every tile. Fewer rows than
-// the register tile go in tiles of 4, 2 and 1.
+// Each element is one chain of fused multiply-adds in order of k (tile
+// registers add up 32 of them apart), whatever the number of rows, so a row's
+// bits are the same in every tile. Fewer rows than the register tile go in
+// tiles of powers of two.
 //
 // How products are summed is a claimer, the most specific first:
 //
@@ -38,13 +39,6 @@ using llm::FormatRecord;
 namespace {
 
 struct Product;
-
-/// `rows` rows from `row` on and `vectors` vectors of columns from number
-/// `first` on.
-struct Tile {
-  Value row;
-  int64_t rows, first, vectors;
-};
 
 /// The k of group `g`, of which `count` are within K, for a tile.
 struct Step : Tile {

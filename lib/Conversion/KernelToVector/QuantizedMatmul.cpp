@@ -42,14 +42,9 @@ struct Span {
   Value unit;   // number of its first unit in the row
   Value scales; // of the panel, where the span's scales begin; null: none
   Value minima; // likewise
-  int64_t
-      columns; // of floats; of integers whole units, of which rows have zeros
-};
-
-/// Rows and vectors of columns of a tile; vectors are counted across panels.
-struct Tile {
-  Value row;
-  int64_t rows, first, vectors;
+  /// Of floats, those that the matrix has; of integers, whole units, which rows
+  /// are padded to.
+  int64_t columns;
 };
 
 /// An instruction that multiplies quads of bytes.
