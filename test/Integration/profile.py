@@ -88,11 +88,27 @@ def checkTrace(manifest, path, threads):
     return len(slices)
 
 
+def phasesOf(ingot, threads, *options):
+    return json.loads(smelt("bench", ingot, "--per-op", "--json", "-n", "5",
+                            "-r", "2", "-t", str(threads), *options))["phases"]
+
+
+def checkDepth(manifest, ingot, threads, generating):
+    """A token after `depth` positions reads those of the cache, too."""
+    depth = 32
+    deep = phasesOf(ingot, threads, "-p", "0", "-d", str(depth))[-1]
+    least = sum(entry["runs"] * entry["bytes"].get("per_position", 0)
+                for entry in manifest["profile"]["ops"]
+                if entry["kind"] != "barrier")
+    more = sum(line["bytes"] for line in deep["ops"]) - sum(
+        line["bytes"] for line in generating["ops"])
+    expect(least > 0 and more == depth * least,
+           f"{more} bytes for {depth} positions of {least}")
+
+
 def checkTable(manifest, ingot, threads):
-    report = json.loads(smelt("bench", ingot, "--per-op", "--json", "-p", "9",
-                              "-n", "5", "-r", "2", "-t", str(threads)))
+    phases = phasesOf(ingot, threads, "-p", "9")
     decoder = manifest["model"]["kind"] == "decoder"
-    phases = report["phases"]
     expect(len(phases) == (2 if decoder else 1), f"{len(phases)} phases")
     ops = [entry for entry in manifest["profile"]["ops"]
            if entry["kind"] != "barrier"]
@@ -123,6 +139,7 @@ def checkTable(manifest, ingot, threads):
             bytesRead = sum(line["bytes"] for line in phase["ops"])
             expect(bytesRead >= manifest["cost"]["step_bytes"],
                    f"{bytesRead} bytes, weights {manifest['cost']}")
+            checkDepth(manifest, ingot, threads, phase)
 
 
 def main():

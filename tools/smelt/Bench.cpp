@@ -65,6 +65,21 @@ void smelt::forgetAll(Session &session) {
       session.truncate(slot, 0);
 }
 
+bool smelt::fillCache(Session &session, int64_t depth, std::string &error) {
+  forgetAll(session);
+  if (depth == 0 || session.pretend(0, depth))
+    return true;
+  error = "no room for " + std::to_string(depth) + " positions";
+  return false;
+}
+
+void smelt::rewindCache(Session &session, int64_t depth) {
+  if (depth > 0)
+    session.truncate(0, depth);
+  else
+    forgetAll(session);
+}
+
 /// Times `body` `repeats` times after once without a clock, each time with
 /// `depth` positions in the first slot's cache.
 static bool measure(Session &session, int64_t repeats, int64_t depth,
@@ -72,10 +87,7 @@ static bool measure(Session &session, int64_t repeats, int64_t depth,
                     const std::function<bool(std::string &)> &body,
                     std::string &error) {
   for (int64_t i = 0; i <= repeats; ++i) {
-    if (depth > 0)
-      session.truncate(0, depth);
-    else
-      forgetAll(session);
+    rewindCache(session, depth);
     auto start = Clock::now();
     if (!body(error))
       return false;
@@ -152,11 +164,8 @@ static bool benchGeneration(Session &session, const BenchOptions &options,
   // Token i reads what depth + i + 1 positions have in the cache.
   double positions = options.predict * (options.predict + 1) / 2.0 +
                      double(options.predict) * options.depth;
-  session.truncate(0, 0);
-  if (options.depth > 0 && !session.pretend(0, options.depth)) {
-    error = "no room for " + std::to_string(options.depth) + " positions";
+  if (!fillCache(session, options.depth, error))
     return false;
-  }
   result.work = double(manifest.stepBytes) * options.predict +
                 positions * manifest.kvBlockBytes / SMELT_KV_BLOCK_TOKENS;
   result.resource = "memory";

@@ -44,6 +44,10 @@ std::vector<int32_t> someIds(int64_t count, int64_t vocabulary);
 
 /// Empties every sequence of a decoder.
 void forgetAll(Session &session);
+/// As if the first sequence had `depth` positions, and no other any.
+bool fillCache(Session &session, int64_t depth, std::string &error);
+/// As fillCache left it, once steps have added positions.
+void rewindCache(Session &session, int64_t depth);
 
 /// The unit that a version's operations on `arithmetic` (f32, bf16 or int8) run
 /// on.

@@ -212,11 +212,15 @@ static bool profileGeneration(Session &session, const BenchOptions &options,
                               std::string &error) {
   phase.tokens = 1;
   phase.name = "generating " + std::to_string(options.predict) + " tokens";
+  if (options.depth > 0)
+    phase.name += " after " + std::to_string(options.depth);
+  if (!fillCache(session, options.depth, error))
+    return false;
   std::vector<int32_t> ids =
       someIds(options.predict, session.manifest().vocabulary);
   for (int64_t i = 0; i <= options.repeats; ++i) {
     Phase warmUp = phase;
-    forgetAll(session);
+    rewindCache(session, options.depth);
     for (size_t token = 0; token < ids.size(); ++token) {
       bool isKept = i == options.repeats && token + tracedTokens >= ids.size();
       std::vector<Segment> segment = {{0, &ids[token], nullptr, 1, Rows::Last}};
