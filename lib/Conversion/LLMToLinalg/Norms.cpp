@@ -9,6 +9,26 @@
 using namespace mlir;
 using namespace smelt;
 
+/// For each row, the sum of its elements' squares.
+static Value sumSquares(RowBuilder &rows, Value x) {
+  return rows.sumRows(x, [](OpBuilder &b, Location loc, ValueRange v) -> Value {
+    return math::FmaOp::create(b, loc, v[0], v[0], v[1]);
+  });
+}
+
+/// 1 / sqrt(sum * scale + eps), row by row.
+static Value inverseRoot(RowBuilder &rows, Value sum, double scale,
+                         FloatAttr eps) {
+  return rows.mapRows(
+      sum, [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
+        Value mean =
+            arith::MulFOp::create(b, loc, v[0], constantF32(b, loc, scale));
+        Value offset = arith::ConstantOp::create(b, loc, eps);
+        return math::RsqrtOp::create(
+            b, loc, arith::AddFOp::create(b, loc, mean, offset));
+      });
+}
+
 namespace {
 
 struct LowerRMSNorm : OpRewritePattern<llm::RMSNormOp> {
@@ -18,18 +38,8 @@ struct LowerRMSNorm : OpRewritePattern<llm::RMSNormOp> {
     RowBuilder rows{rewriter, op.getLoc()};
     Value x = op.getX();
     double inverse = 1.0 / cast<RankedTensorType>(x.getType()).getDimSize(1);
-    Value sum =
-        rows.sumRows(x, [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
-          return math::FmaOp::create(b, loc, v[0], v[0], v[1]);
-        });
-    Value factor = rows.mapRows(
-        sum, [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
-          Value mean =
-              arith::MulFOp::create(b, loc, v[0], constantF32(b, loc, inverse));
-          Value eps = arith::ConstantOp::create(b, loc, op.getEpsAttr());
-          return math::RsqrtOp::create(
-              b, loc, arith::AddFOp::create(b, loc, mean, eps));
-        });
+    Value factor =
+        inverseRoot(rows, sumSquares(rows, x), inverse, op.getEpsAttr());
     SmallVector<Value> ins = {x, factor};
     if (op.getWeight())
       ins.push_back(vectorParam(rewriter, op.getWeight()));
@@ -71,14 +81,7 @@ struct LowerLayerNorm : OpRewritePattern<llm::LayerNormOp> {
           return math::FmaOp::create(b, loc, d, d, v[2]);
         },
         mean);
-    Value factor = rows.mapRows(
-        squares, [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
-          Value variance =
-              arith::MulFOp::create(b, loc, v[0], constantF32(b, loc, inverse));
-          Value eps = arith::ConstantOp::create(b, loc, op.getEpsAttr());
-          return math::RsqrtOp::create(
-              b, loc, arith::AddFOp::create(b, loc, variance, eps));
-        });
+    Value factor = inverseRoot(rows, squares, inverse, op.getEpsAttr());
     Value weight = vectorParam(rewriter, op.getWeight());
     Value bias = vectorParam(rewriter, op.getBias());
     SmallVector<Value> ins = {mean, factor, weight, bias};
@@ -106,16 +109,13 @@ struct LowerNormalize : OpRewritePattern<llm::NormalizeOp> {
                                 PatternRewriter &rewriter) const override {
     RowBuilder rows{rewriter, op.getLoc()};
     Value x = op.getX();
-    Value sum =
-        rows.sumRows(x, [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
-          return math::FmaOp::create(b, loc, v[0], v[0], v[1]);
-        });
-    Value length = rows.mapRows(
-        sum, [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
-          return arith::MaximumFOp::create(b, loc,
-                                           math::SqrtOp::create(b, loc, v[0]),
-                                           constantF32(b, loc, 1e-12));
-        });
+    Value length =
+        rows.mapRows(sumSquares(rows, x),
+                     [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
+                       return arith::MaximumFOp::create(
+                           b, loc, math::SqrtOp::create(b, loc, v[0]),
+                           constantF32(b, loc, 1e-12));
+                     });
     rewriter.replaceOp(
         op, rows.map(
                 {x, length}, rows.emptyLike(x),
