@@ -49,13 +49,13 @@ def ConvertKernelToAMX : Pass<"convert-kernel-to-amx", "::mlir::func::FuncOp"> {
     }
     // =>
     %zero = amx.tile_zero : !amx.tile<16x16xi32>
-    %sums = scf.for %i = %c0 to %c2 step %c1 iter_args(%sum = %zero) -> (!amx.tile<16x16xi32>) {
-      %x = amx.tile_load %a[%c0, %k] : memref<16x128xi8> into !amx.tile<16x64xi8>
-      %y = amx.tile_load %b[%line, %c0] : memref<32x64xi8> into !amx.tile<16x64xi8>
+    %sums = scf.for %i = ... iter_args(%sum = %zero) -> (!amx.tile<16x16xi32>) {
+      %x = amx.tile_load %a[..., %k] : memref<16x128xi8> into !amx.tile<16x64xi8>
+      %y = amx.tile_load %b[%line, ...] : memref<32x64xi8> into !amx.tile<16x64xi8>
       %next = amx.tile_muli %x, %y zext, %sum : !amx.tile<16x64xi8>, !amx.tile<16x64xi8>, !amx.tile<16x16xi32>
       scf.yield %next : !amx.tile<16x16xi32>
     }
-    amx.tile_store %c[%c0, %c0], %sums : memref<16x16xi32>, !amx.tile<16x16xi32>
+    amx.tile_store %c[...], %sums : memref<16x16xi32>, !amx.tile<16x16xi32>
     ```
   }];
   let dependentDialects = ["::mlir::amx::AMXDialect", "::mlir::arith::ArithDialect",

@@ -27,7 +27,7 @@ def ConvertKernelToVector : Pass<"convert-kernel-to-vector", "::mlir::func::Func
     }
     // =>
     scf.for %k = ... iter_args(%acc = %zero, ...) -> (vector<8xf32>, ...) {
-      %w0 = vector.load ...[%k, ...] : memref<64x32xf32>, vector<8xf32>
+      %w0 = vector.load ...[..., %k, ...] : memref<1x64x32xf32>, vector<8xf32>
       %a0 = memref.load %a[..., %k] : memref<2x64xf32>
       %b0 = vector.broadcast %a0 : f32 to vector<8xf32>
       %s0 = math.fma %b0, %w0, %acc : vector<8xf32>
