@@ -193,10 +193,12 @@ class Run:
 
     def prepare(self):
         case = self.case
-        flag = (case.needs or "").lstrip("!")
-        if flag and (flag in common.processorFlags()) == (flag != case.needs):
-            raise Skipped(f"for processors with {case.needs}"
-                          .replace("with !", "without "))
+        if case.needs:
+            flag = case.needs.removeprefix("!")
+            isWanted = flag == case.needs
+            if (flag in common.processorFlags()) != isWanted:
+                raise Skipped("for processors "
+                              f"{'with' if isWanted else 'without'} {flag}")
         os.makedirs(self.folder, exist_ok=True)
         folder = common.checkpoint(case.shape, case.dtype)
         smelt("compile", folder, "-q", *case.arguments, "-o", self.ingot)
