@@ -18,6 +18,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Dialect/X86Vector/X86VectorDialect.h"
 #include "mlir/Transforms/WalkPatternRewriteDriver.h"
 
 namespace smelt {
@@ -87,6 +88,18 @@ struct ExpandDotBytes : OpRewritePattern<kernel::DotBytesOp> {
     LaneBuilder l{rewriter, op.getLoc(), op.getAcc().getType()};
     rewriter.replaceOp(op, l.dotBytes(op.getAcc(), l.lanes(op.getU()),
                                       l.lanes(op.getS()), op.getIsSigned()));
+    return success();
+  }
+};
+
+struct ExpandDotPairs : OpRewritePattern<x86vector::DotBF16Op> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(x86vector::DotBF16Op op,
+                                PatternRewriter &rewriter) const override {
+    auto type = cast<VectorType>(op.getSrc().getType());
+    LaneBuilder l{rewriter, op.getLoc(), type.clone(rewriter.getI32Type())};
+    rewriter.replaceOp(
+        op, l.dotPairs(op.getSrc(), l.lanes(op.getA()), l.lanes(op.getB())));
     return success();
   }
 };
@@ -190,6 +203,9 @@ struct ExpandMultiplyAdd : OpRewritePattern<kernel::MultiplyAddOp> {
 bool isInstruction(kernel::DotBytesOp op, const TargetRecord &target) {
   return op.getIsSigned() ? target.hasSignedDot : target.hasByteDot;
 }
+bool isInstruction(x86vector::DotBF16Op, const TargetRecord &target) {
+  return target.hasBF16Dot;
+}
 bool isInstruction(kernel::TileDotOp, const TargetRecord &target) {
   return target.hasTiles();
 }
@@ -227,6 +243,7 @@ struct ExpandDots : smelt::impl::ExpandDotsBase<ExpandDots> {
     }
     RewritePatternSet patterns(&getContext());
     patterns.add<UnlessInstruction<kernel::DotBytesOp, ExpandDotBytes>,
+                 UnlessInstruction<x86vector::DotBF16Op, ExpandDotPairs>,
                  UnlessInstruction<kernel::TileDotOp, ExpandTileDot>,
                  UnlessInstruction<kernel::ApplySignOp, ExpandApplySign>,
                  UnlessInstruction<kernel::MultiplyAddOp, ExpandMultiplyAdd>>(

@@ -12,6 +12,19 @@ func.func @dot_bytes(%acc: vector<8xi32>, %u: vector<32xi8>) -> vector<8xi32> {
   return %0 : vector<8xi32>
 }
 
+// Pairs of bf16: even ones in the upper halves of words first.
+// CHECK-LABEL: func.func @pairs
+// CHECK-SAME: %[[ACC:.+]]: vector<16xf32>
+// CHECK-NOT: x86vector
+// CHECK: arith.shli %{{.+}} : vector<16xi32>
+// CHECK: %[[EVEN:.+]] = math.fma %{{.+}}, %{{.+}}, %[[ACC]] : vector<16xf32>
+// CHECK: arith.andi %{{.+}} : vector<16xi32>
+// CHECK: math.fma %{{.+}}, %{{.+}}, %[[EVEN]] : vector<16xf32>
+func.func @pairs(%acc: vector<16xf32>, %x: vector<32xbf16>, %y: vector<32xbf16>) -> vector<16xf32> {
+  %0 = x86vector.avx512.dot %acc, %x, %y : vector<32xbf16> -> vector<16xf32>
+  return %0 : vector<16xf32>
+}
+
 // CHECK-LABEL: func.func @bytes
 // CHECK-NOT: kernel.
 // CHECK-COUNT-2: arith.muli %{{.+}} : vector<16xi16>

@@ -170,11 +170,12 @@ def ExpandConversions : Pass<"smelt-expand-conversions"> {
 def ExpandDots : Pass<"smelt-expand-dots"> {
   let summary = "Products of neighbours by plain arithmetic";
   let description = [{
-    `kernel.dot_bytes`, `kernel.apply_sign` and `kernel.multiply_add` stand for instructions, and
-    `kernel.tile_dot` for a loop of them; they become shifts, products and sums
-    with the same results, so that code made for one processor runs on any. (Sums
-    of bf16 are rounded after each product, where tdpbf16ps keeps even and odd k
-    of 32 apart.) With `missing`, those stay that the module's target
+    `kernel.dot_bytes`, `kernel.apply_sign`, `kernel.multiply_add` and
+    `x86vector.avx512.dot` stand for instructions, and `kernel.tile_dot` for a loop
+    of them; they become shifts, products and sums with the same results, so that
+    code made for one processor runs on any. (Of bf16, each product is added with
+    one rounding, even k first, where tdpbf16ps keeps even and odd k of 32 apart
+    and both count denormals as 0.) With `missing`, those stay that the module's target
     has an instruction for.
 
     ```mlir
