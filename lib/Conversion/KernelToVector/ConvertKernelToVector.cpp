@@ -29,7 +29,7 @@ struct ConvertKernelToVector
       if (isa<kernel::MatmulOp, kernel::QuantizeOp, kernel::CachedAttentionOp,
               kernel::AttentionOp, kernel::AttendSpansOp, kernel::MergeSpansOp,
               kernel::GatherOp, kernel::RotateOp, kernel::KVAppendOp,
-              kernel::TransposeOp, kernel::PoolOp>(op))
+              kernel::TransposeOp, kernel::PoolOp, kernel::UnpackOp>(op))
         ops.push_back(op);
     });
     for (Operation *op : ops) {
@@ -68,6 +68,9 @@ struct ConvertKernelToVector
               })
               .Case([&](kernel::TransposeOp o) {
                 return emitTranspose(e, o), success();
+              })
+              .Case([&](kernel::UnpackOp o) {
+                return emitUnpack(e, o), success();
               })
               .Case(
                   [&](kernel::PoolOp o) { return emitPool(e, o), success(); });

@@ -13,6 +13,9 @@
 
 namespace smelt {
 
+static_assert(kernel::TileDotOp::maxRows == TargetRecord::tileRows,
+              "a product's tiles are those of the op");
+
 /// Emits scalar, vector and loop ops for one target.
 struct Emitter {
   mlir::OpBuilder &b;
@@ -287,6 +290,9 @@ mlir::Value largestOf(Emitter &e, mlir::Value magnitudes);
 /// infinite: such rows count as zeros.
 mlir::Value zeroIfSmall(Emitter &e, mlir::Value x, mlir::Value value);
 
+/// The lower (0) or upper (1) halves of a vector of bytes.
+mlir::Value halfOf(Emitter &e, mlir::Value bytes, int64_t half);
+
 /// Columns of a buffer of rank 2.
 inline int64_t columnsOf(mlir::Value memref) {
   return mlir::cast<mlir::MemRefType>(memref.getType()).getDimSize(1);
@@ -324,6 +330,7 @@ template <typename Product> void emitTiles(Product &product, int64_t rowTile) {
 
 mlir::LogicalResult emitMatmul(Emitter &e, kernel::MatmulOp op);
 mlir::LogicalResult emitQuantizedMatmul(Emitter &e, kernel::MatmulOp op);
+void emitUnpack(Emitter &e, kernel::UnpackOp op);
 void emitQuantize(Emitter &e, kernel::QuantizeOp op);
 void emitCachedAttention(Emitter &e, kernel::CachedAttentionOp op);
 void emitAttendSpans(Emitter &e, kernel::AttendSpansOp op);

@@ -61,15 +61,21 @@ struct QuadInstruction {
                        Emitter::Values &sums);
 };
 
+/// Halves of a byte that values use.
+int64_t halvesOf(const FormatRecord &format) {
+  return llvm::divideCeil(format.precision, 4);
+}
+
 struct Product {
   Emitter &e;
-  const FormatRecord &format;
+  const FormatRecord format;
   const ActivationRecord *activation; // null: rows of floats
   const QuadInstruction &instruction;
   Value a, w, init, scales, sums; // w: the panels' bytes
   int64_t k;                      // columns of a
   int64_t panels;                 // of w
   int64_t rowTile;                // rows of a tile at most
+  bool prefetches;                // weights, which come from memory
   Value tileSums, tileWeights;    // of tile registers, in memory
 
   OpBuilder &b = e.b;
@@ -126,13 +132,7 @@ struct Product {
                      offsetOf(v, 4 * e.lanes());
     Value raw = vector::LoadOp::create(b, loc, vectorOfBytes(), w,
                                        ValueRange{plus(at.bytes, offset)});
-    return format.bits == 8 ? raw : nibblesOf(raw, q);
-  }
-  /// The lower or upper halves of bytes.
-  Value nibblesOf(Value bytes, int64_t half) {
-    if (half)
-      return arith::ShRUIOp::create(b, loc, bytes, splatOf(vectorOfBytes(), 4));
-    return arith::AndIOp::create(b, loc, bytes, splatOf(vectorOfBytes(), 15));
+    return format.bits == 8 ? raw : halfOf(e, raw, q);
   }
   Emitter::Values weights(const Tile &tile, const Step &at, int64_t q) {
     Emitter::Values columns;
@@ -351,7 +351,7 @@ struct Product {
 
   void addUnitOfNibbles(const Tile &tile, const Span &unit,
                         Emitter::Values &sums) {
-    size_t halves = format.bits / 4, count = sums.size();
+    size_t halves = halvesOf(format), count = sums.size();
     Emitter::Values pairs((halves - 1) * count, splatOf(words(), 0));
     for (int64_t r = 0; r < tile.rows; ++r)
       pairs.append(tile.vectors, format.zeroPoint()
@@ -362,7 +362,7 @@ struct Product {
         Emitter::Values columns = weights(tile, at, q);
         eachSum(tile, at, q, [&](size_t i, int64_t v, Value row) {
           for (size_t half = 0; half < halves; ++half) {
-            Value u = halves == 1 ? columns[v] : nibblesOf(columns[v], half);
+            Value u = halves == 1 ? columns[v] : halfOf(e, columns[v], half);
             accumulate(inner[half * count + i], multiplyAdd(words(), u, row));
           }
         });
@@ -605,7 +605,7 @@ struct Product {
   /// Asks for what lies a distance behind `count` bytes at `bytes`, once in
   /// each panel that the tile begins.
   void prefetch(const Tile &tile, Value bytes, int64_t count) {
-    if (!e.prefetches(tile.rows))
+    if (!prefetches || !e.prefetches(tile.rows))
       return;
     for (int64_t v = tile.first; v < tile.first + tile.vectors; ++v)
       for (int64_t i = 0; v % perPanel() == 0 && i < count;
@@ -748,8 +748,8 @@ static const QuadInstruction instructions[] = {
     {[](const TargetRecord &target, const FormatRecord &) {
        return target.hasByteMultiplyAdd();
      },
-     [](const Product &product) -> int64_t { return product.format.bits / 4; },
-     1, never, &Product::addNibbles},
+     [](const Product &product) { return halvesOf(product.format); }, 1, never,
+     &Product::addNibbles},
     {[](const TargetRecord &, const FormatRecord &) { return true; },
      sumsAndTotals, 1, always, &Product::addWords},
 };
@@ -761,7 +761,7 @@ LogicalResult smelt::emitQuantizedMatmul(Emitter &e, kernel::MatmulOp op) {
     return op.emitOpError("expects one panel, or a power of two of them");
   SmallVector<ReassociationIndices> all = {{0, 1}};
   Value w = memref::CollapseShapeOp::create(e.b, e.loc, op.getW(), all);
-  const FormatRecord &format = op.getFormat().getRecord();
+  const FormatRecord format = op.getStored();
   const QuadInstruction *instruction =
       llvm::find_if(instructions, [&](const QuadInstruction &i) {
         return i.isFor(e.target, format);
@@ -779,6 +779,7 @@ LogicalResult smelt::emitQuantizedMatmul(Emitter &e, kernel::MatmulOp op) {
                   columnsOf(op.getA()),
                   panels,
                   e.productRows(op.getA(), op.getW()),
+                  !op.getUnpacked(),
                   {},
                   {}};
   if (e.target.hasTiles() && product.activation) {

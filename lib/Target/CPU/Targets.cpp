@@ -45,18 +45,18 @@ using namespace smelt;
 // clang-format off
 static constexpr TargetRecord records[] = {
   // [doc:targets]
-  // name          triple       cpu          LLVM features               executed features                  bits regs  n  rows panels     prefetch fma    f16c   bf16   bytes  signed  words  page
-  {"amx",         SMELT_LINUX, "x86-64-v4", SMELT_AMX,                 SMELT_V4 "," SMELT_AMX_NAMES,      512, 32,   32, 6, 1, 512 << 10,     2, 2048,  true,  true,  true,  true,  false, true,  4096},
-  {"avx512-bf16", SMELT_LINUX, "x86-64-v4", "+avx512vnni,+avx512bf16", SMELT_V4 ",avx512vnni,avx512bf16", 512, 32,   32, 6, 4, 512 << 10,     2, 2048,  true,  true,  true,  true,  false, true,  4096},
-  {"avx512-vnni", SMELT_LINUX, "x86-64-v4", "+avx512vnni",             SMELT_V4 ",avx512vnni",            512, 32,   32, 6, 4, 512 << 10,     2, 2048,  true,  true,  false, true,  false, true,  4096},
-  {"avx512",      SMELT_LINUX, "x86-64-v4", "",                        SMELT_V4,                          512, 32,   32, 6, 4, 512 << 10,     2, 2048,  true,  true,  false, false, false, true,  4096},
-  {"avx-vnni",    SMELT_LINUX, "x86-64-v3", "+avxvnni",                SMELT_V3 ",avxvnni",               256, 16,   32, 6, 1, 256 << 10,     2, 2048,  true,  true,  false, true,  false, true,  4096},
-  {"avx2",        SMELT_LINUX, "x86-64-v3", "",                        SMELT_V3,                          256, 16,   32, 6, 1, 256 << 10,     1, 2048,  true,  true,  false, false, false, true,  4096},
-  {"neon-i8mm",   SMELT_ARM,   "generic",   "+dotprod,+i8mm",          "neon,dotprod,i8mm",               128, 32,   32, 6, 1, 256 << 10,     0, 0,     true,  true,  false, true,  true,  false, 65536},
-  {"neon-dotprod", SMELT_ARM,  "generic",   "+dotprod",                "neon,dotprod",                    128, 32,   32, 6, 1, 256 << 10,     0, 0,     true,  true,  false, false, true,  false, 65536},
+  // name          triple       cpu          LLVM features               executed features                  bits regs  n  rows panels     unpack prefetch fma    f16c   bf16   bytes  signed  words  page
+  {"amx",         SMELT_LINUX, "x86-64-v4", SMELT_AMX,                 SMELT_V4 "," SMELT_AMX_NAMES,      512, 32,   32, 6, 1, 512 << 10, 48,     2, 2048,  true,  true,  true,  true,  false, true,  4096},
+  {"avx512-bf16", SMELT_LINUX, "x86-64-v4", "+avx512vnni,+avx512bf16", SMELT_V4 ",avx512vnni,avx512bf16", 512, 32,   32, 6, 4, 512 << 10, 48,     2, 2048,  true,  true,  true,  true,  false, true,  4096},
+  {"avx512-vnni", SMELT_LINUX, "x86-64-v4", "+avx512vnni",             SMELT_V4 ",avx512vnni",            512, 32,   32, 6, 4, 512 << 10, 48,     2, 2048,  true,  true,  false, true,  false, true,  4096},
+  {"avx512",      SMELT_LINUX, "x86-64-v4", "",                        SMELT_V4,                          512, 32,   32, 6, 4, 512 << 10, 48,     2, 2048,  true,  true,  false, false, false, true,  4096},
+  {"avx-vnni",    SMELT_LINUX, "x86-64-v3", "+avxvnni",                SMELT_V3 ",avxvnni",               256, 16,   32, 6, 1, 256 << 10, 48,     2, 2048,  true,  true,  false, true,  false, true,  4096},
+  {"avx2",        SMELT_LINUX, "x86-64-v3", "",                        SMELT_V3,                          256, 16,   32, 6, 1, 256 << 10, 48,     1, 2048,  true,  true,  false, false, false, true,  4096},
+  {"neon-i8mm",   SMELT_ARM,   "generic",   "+dotprod,+i8mm",          "neon,dotprod,i8mm",               128, 32,   32, 6, 1, 256 << 10, 48,     0, 0,     true,  true,  false, true,  true,  false, 65536},
+  {"neon-dotprod", SMELT_ARM,  "generic",   "+dotprod",                "neon,dotprod",                    128, 32,   32, 6, 1, 256 << 10, 48,     0, 0,     true,  true,  false, false, true,  false, 65536},
   // [/doc:targets]
-  {"generic",     SMELT_LINUX, "x86-64",    "",                        "",                                128, 16,   32, 6, 1, 256 << 10,     0, 0,     false, false, false, false, false, true,  4096},
-  {"neon",        SMELT_ARM,   "generic",   "",                        "neon",                            128, 32,   32, 6, 1, 256 << 10,     0, 0,     true,  true,  false, false, false, false, 65536},
+  {"generic",     SMELT_LINUX, "x86-64",    "",                        "",                                128, 16,   32, 6, 1, 256 << 10, 48,     0, 0,     false, false, false, false, false, true,  4096},
+  {"neon",        SMELT_ARM,   "generic",   "",                        "neon",                            128, 32,   32, 6, 1, 256 << 10, 48,     0, 0,     true,  true,  false, false, false, false, 65536},
 };
 // clang-format on
 
@@ -68,7 +68,7 @@ llvm::SmallVector<llvm::StringRef> TargetRecord::runtimeFeatureList() const {
 
 int64_t TargetRecord::productRows(mlir::Type a, mlir::Type w) const {
   bool isTiled = a.isInteger(8) || (a.isBF16() && w.isBF16());
-  return hasTiles() && isTiled ? 16 : rowTile;
+  return hasTiles() && isTiled ? tileRows : rowTile;
 }
 
 int64_t TargetRecord::panelDepth(mlir::Type element) const {

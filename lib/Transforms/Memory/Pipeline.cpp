@@ -13,6 +13,7 @@
 using namespace mlir;
 
 void smelt::buildMemoryPipeline(OpPassManager &pm) {
+  pm.addNestedPass<func::FuncOp>(createUnpackPanels());
   pm.addPass(createPlanMemory());
   pm.addPass(createCheckBuffers());
   pm.addPass(createDeriveBarriers());

@@ -235,8 +235,10 @@ void Counter::addProduct(kernel::MatmulOp op) {
   std::optional<Window> rows = findWindow(op.getA());
   if (!weight || !rows)
     return;
-  // Several tilings of one product count once.
-  if (llvm::is_contained(windows, std::pair(*weight, false)))
+  // Several tilings of one product count once; unpacked panels are of one that
+  // few rows take as it is stored.
+  if (op.getUnpacked() ||
+      llvm::is_contained(windows, std::pair(*weight, false)))
     return;
   int64_t columns = weight->sizes[0] * op.getPanelRows();
   int64_t depth = cast<MemRefType>(op.getA().getType()).getDimSize(1);

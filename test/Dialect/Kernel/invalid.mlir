@@ -312,3 +312,54 @@ func.func @attend_spans_c2(%q: memref<?x8xf32>, %i: memref<?xi32>, %kp: memref<2
       into %p of %l, %l : memref<48x32xf32> {group = 2 : i64, scale = 0.5 : f32}
   return
 }
+
+// -----
+
+func.func @unpack_c1(%w: memref<1x600xi8>, %u: memref<1x1152xi8>) {
+  // expected-error @+1 {{expects panels of a format of fewer bits than 8, got 'memref<1x600xi8>' of #llm.format<int4_g32>}}
+  kernel.unpack ins(%w : memref<1x600xi8>) outs(%u : memref<1x1152xi8>) {format = #llm.format<int4_g32>}
+  return
+}
+
+// -----
+
+func.func @unpack_c1_bytes(%w: memref<1x1152xi8>, %u: memref<1x1152xi8>) {
+  // expected-error @+1 {{expects panels of a format of fewer bits than 8, got 'memref<1x1152xi8>' of #llm.format<int8_g32>}}
+  kernel.unpack ins(%w : memref<1x1152xi8>) outs(%u : memref<1x1152xi8>) {format = #llm.format<int8_g32>}
+  return
+}
+
+// -----
+
+func.func @unpack_c2(%w: memref<1x640xi8>, %u: memref<1x640xi8>) {
+  // expected-error @+1 {{expects as many panels of 1152 bytes as 'memref<1x640xi8>' has, got 'memref<1x640xi8>'}}
+  kernel.unpack ins(%w : memref<1x640xi8>) outs(%u : memref<1x640xi8>) {format = #llm.format<int4_g32>}
+  return
+}
+
+// -----
+
+func.func @matmul_c1_unpacked(%q: memref<?x32xi8>, %s: memref<?x1xf32>, %t: memref<?x1xi32>, %w: memref<1x640xi8>, %y: memref<?x16xf32>) {
+  // expected-error @+1 {{expects panels of 1152 bytes for 32 columns, got 'memref<1x640xi8>'}}
+  kernel.matmul ins(%q, %w : memref<?x32xi8>, memref<1x640xi8>) rows(%s, %t : memref<?x1xf32>, memref<?x1xi32>)
+      outs(%y : memref<?x16xf32>) {activation = #llm.activation<int8_g32>, format = #llm.format<int4_g32>, unpacked}
+  return
+}
+
+// -----
+
+func.func @matmul_c6(%q: memref<?x32xi8>, %s: memref<?x1xf32>, %t: memref<?x1xi32>, %w: memref<1x1152xi8>, %y: memref<?x16xf32>) {
+  // expected-error @+1 {{expects an unpacked weight to be of fewer bits than 8, got #llm.format<int8_g32>}}
+  kernel.matmul ins(%q, %w : memref<?x32xi8>, memref<1x1152xi8>) rows(%s, %t : memref<?x1xf32>, memref<?x1xi32>)
+      outs(%y : memref<?x16xf32>) {activation = #llm.activation<int8_g32>, format = #llm.format<int8_g32>, unpacked}
+  return
+}
+
+// -----
+
+func.func @matmul_c6_floats(%x: memref<?x32xf32>, %w: memref<1x1152xi8>, %y: memref<?x16xf32>) {
+  // expected-error @+1 {{expects rows of integers with an unpacked weight}}
+  kernel.matmul ins(%x, %w : memref<?x32xf32>, memref<1x1152xi8>)
+      outs(%y : memref<?x16xf32>) {format = #llm.format<int4_g32>, unpacked}
+  return
+}

@@ -143,3 +143,13 @@ func.func @tiles(%a: memref<1x4xi8>, %b: memref<1x64xi8>, %c: memref<1x16xi32>, 
   kernel.tile_dot ins(%x, %y : memref<16x6xbf16, strided<[8, 1]>>, memref<3x32xbf16>) outs(%z : memref<16x16xf32>)
   return
 }
+
+// CHECK-LABEL: func.func @unpacked
+func.func @unpacked(%q: memref<?x32xi8>, %s: memref<?x1xf32>, %t: memref<?x1xi32>, %w: memref<?x640xi8>, %u: memref<?x1152xi8>, %y: memref<?x16xf32>) {
+  // CHECK: kernel.unpack ins(%{{.+}} : memref<?x640xi8>) outs(%{{.+}} : memref<?x1152xi8>) {format = #llm.format<int4_g32>}
+  kernel.unpack ins(%w : memref<?x640xi8>) outs(%u : memref<?x1152xi8>) {format = #llm.format<int4_g32>}
+  // CHECK: kernel.matmul {{.+}} {activation = #llm.activation<int8_g32>, format = #llm.format<int4_g32>, unpacked}
+  kernel.matmul ins(%q, %u : memref<?x32xi8>, memref<?x1152xi8>) rows(%s, %t : memref<?x1xf32>, memref<?x1xi32>)
+      outs(%y : memref<?x16xf32>) {activation = #llm.activation<int8_g32>, format = #llm.format<int4_g32>, unpacked}
+  return
+}

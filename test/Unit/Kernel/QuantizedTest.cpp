@@ -156,7 +156,12 @@ Rows quantizeRows(const ActivationRecord &kind, const std::vector<float> &x,
   return rows;
 }
 
-/// Functions @quantize and @matmul of one target.
+/// Whether weights are unpacked for many rows of `kind`.
+bool isUnpacked(const FormatRecord &format, llvm::StringRef kind) {
+  return format.bits < 8 && !kind.empty();
+}
+
+/// Functions @quantize and @matmul of one target, and @many, which unpacks.
 std::string makeIR(llvm::StringRef target, const FormatRecord &format,
                    llvm::StringRef kind, int64_t n, int64_t k) {
   int64_t units = (k + width - 1) / width;
@@ -166,10 +171,12 @@ std::string makeIR(llvm::StringRef target, const FormatRecord &format,
               s = "memref<?x" + text(kind == "int8_token" ? 2 : units) +
                   "xf32>",
               t = "memref<?x" + text(units) + "xi32>",
-              w = "memref<" +
-                  text((n + FormatRecord::panelRows - 1) /
-                       FormatRecord::panelRows) +
-                  "x" + text(format.panelBytes(k)) + "xi8>",
+              panels = "memref<" +
+                       text((n + FormatRecord::panelRows - 1) /
+                            FormatRecord::panelRows) +
+                       "x",
+              w = panels + text(format.panelBytes(k)) + "xi8>",
+              u = panels + text(format.unpacked().panelBytes(k)) + "xi8>",
               y = "memref<?x" + text(n) + "xf32>";
   std::string ir =
       "module attributes {llm.target = \"" + target.str() + "\"} {\n";
@@ -181,16 +188,29 @@ std::string makeIR(llvm::StringRef target, const FormatRecord &format,
            x + ", " + w + ") outs(%y : " + y + ") {" + formatText +
            "\n return\n}\n}";
   std::string activation = "activation = #llm.activation<" + kind.str() + ">";
-  return ir + "func.func @quantize(%x: " + x + ", %q: " + q + ", %s: " + s +
-         ", %t: " + t +
-         ") attributes {llvm.emit_c_interface} {\n kernel.quantize ins(%x : " +
-         x + ") outs(%q, %s, %t : " + q + ", " + s + ", " + t + ") {" +
-         activation + "}\n return\n}\nfunc.func @matmul(%q: " + q +
-         ", %w: " + w + ", %s: " + s + ", %t: " + t + ", %y: " + y +
-         ") attributes {llvm.emit_c_interface} {\n kernel.matmul ins(%q, %w "
-         ": " +
-         q + ", " + w + ") rows(%s, %t : " + s + ", " + t + ") outs(%y : " + y +
-         ") {" + activation + ", " + formatText + "\n return\n}\n}";
+  std::string arguments =
+      "(%q: " + q + ", %w: " + w + ", %s: " + s + ", %t: " + t + ", %y: " + y;
+  auto product = [&](llvm::StringRef name, llvm::StringRef type,
+                     llvm::StringRef attributes) {
+    return " kernel.matmul ins(%q, " + name.str() + " : " + q + ", " +
+           type.str() + ") rows(%s, %t : " + s + ", " + t + ") outs(%y : " + y +
+           ") {" + attributes.str() + activation + ", " + formatText +
+           "\n return\n}\n";
+  };
+  ir +=
+      "func.func @quantize(%x: " + x + ", %q: " + q + ", %s: " + s +
+      ", %t: " + t +
+      ") attributes {llvm.emit_c_interface} {\n kernel.quantize ins(%x : " + x +
+      ") outs(%q, %s, %t : " + q + ", " + s + ", " + t + ") {" + activation +
+      "}\n return\n}\nfunc.func @matmul" + arguments +
+      ") attributes {llvm.emit_c_interface} {\n" + product("%w", w, "");
+  if (isUnpacked(format, kind))
+    ir +=
+        "func.func @many" + arguments + ", %u: " + u +
+        ") attributes {llvm.emit_c_interface} {\n kernel.unpack ins(%w : " + w +
+        ") outs(%u : " + u + ") {" + formatText + "\n" +
+        product("%u", u, "unpacked, ");
+  return ir + "}";
 }
 
 /// Targets whose instructions any processor of the tests has.
@@ -260,8 +280,12 @@ void runCase(const Case &c, std::mt19937 &random) {
       ASSERT_EQ(own.sums, rows.sums);
       ASSERT_EQ(own.scales, rows.scales);
     }
-    /// Rows [begin, end) in one call.
-    auto multiply = [&](int64_t begin, int64_t end, std::vector<float> &y) {
+    int64_t bytes = c.format.unpacked().panelBytes(c.k);
+    std::vector<uint8_t> room(panels.count * bytes, 99);
+    auto u = makeMemRef(room, panels.count, bytes, bytes);
+    /// Rows [begin, end) in one call, which unpacks if it is for `isMany`.
+    auto multiply = [&](int64_t begin, int64_t end, std::vector<float> &y,
+                        bool isMany = false) {
       auto out = makeMemRef(y, end - begin, c.n, c.n);
       out.aligned += begin * c.n;
       auto at = [&](auto memref) {
@@ -276,6 +300,8 @@ void runCase(const Case &c, std::mt19937 &random) {
       auto q = at(makeMemRef(own.q, rowCount, padded, padded));
       auto s = at(makeMemRef(own.scales, rowCount, scaleCount, scaleCount));
       auto t = at(makeMemRef(own.sums, rowCount, units, units));
+      if (isMany)
+        return jit.call("many", q, w, s, t, out, u);
       jit.call("matmul", q, w, s, t, out);
     };
     std::vector<float> y(rowCount * c.n, NAN), alone(rowCount * c.n, NAN);
@@ -286,6 +312,13 @@ void runCase(const Case &c, std::mt19937 &random) {
     for (int64_t m = 0; m < rowCount; ++m)
       multiply(m, m + 1, alone);
     ASSERT_EQ(std::memcmp(y.data(), alone.data(), 4 * y.size()), 0);
+    if (isUnpacked(c.format, c.kind)) {
+      std::vector<float> many(rowCount * c.n, NAN);
+      for (int64_t m = 0; m < rowCount; m += most)
+        multiply(m, std::min(m + most, rowCount), many, /*isMany=*/true);
+      ASSERT_EQ(std::memcmp(y.data(), many.data(), 4 * y.size()), 0)
+          << "unpacked";
+    }
 
     // Each step of a sum rounds it once, each factor of a term once.
     double roundings = kind ? 2.0 * units + 6 : double(c.k) + 4;

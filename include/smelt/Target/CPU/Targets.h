@@ -47,6 +47,8 @@ struct TargetRecord {
                           // panel has
   int64_t panelTileBytes; // of their weights, at most: half of a second-level
                           // cache
+  int64_t unpackRows;     // from how many rows on weights of fewer bits than 8
+                          // are unpacked once for all tiles
   int64_t prefetchRows;   // from how many rows on a tile prefetches weights;
                           // 0: never
   int64_t prefetchBytes;  // how far ahead
@@ -76,8 +78,10 @@ struct TargetRecord {
   /// Whether products of tiles of 16 rows and 16 columns are instructions
   /// (AMX).
   bool hasTiles() const { return runtimeFeatures.contains("amx-int8"); }
+  /// Rows of a tile register.
+  static constexpr int64_t tileRows = 16;
   /// Rows of the register tile of a product with rows of `a` and weights stored
-  /// as `w`: 16 where tiles multiply them, otherwise rowTile.
+  /// as `w`: tileRows where tiles multiply them, otherwise rowTile.
   int64_t productRows(mlir::Type a, mlir::Type w) const;
   /// k of the layout panel for weights stored as `element`: 2 for bf16, whose
   /// dot products take pairs, otherwise 1. The same for all targets.

@@ -9,6 +9,58 @@
 
 include "mlir/Pass/PassBase.td"
 
+def UnpackPanels : Pass<"smelt-unpack-panels", "::mlir::func::FuncOp"> {
+  let summary = "Unpack weights of fewer bits than 8 once for many rows";
+  let description = [{
+    A loop over tiles of rows whose products read the same packed panels gets a
+    copy for `rows` rows and more that reads them with a byte for each element,
+    which `kernel.unpack` writes before it. The room is private to the thread.
+
+    ```mlir
+    func.func @f(%q: memref<?x32xi8>, %s: memref<?x1xf32>, %t: memref<?x1xi32>,
+                 %w: memref<1x640xi8>, %y: memref<?x16xf32>, %m: index) {
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      scf.for %i = %c0 to %m step %c1 {
+        %a = memref.subview %q[%i, 0] [1, 32] [1, 1]
+            : memref<?x32xi8> to memref<1x32xi8, strided<[32, 1], offset: ?>>
+        %b = memref.subview %s[%i, 0] [1, 1] [1, 1]
+            : memref<?x1xf32> to memref<1x1xf32, strided<[1, 1], offset: ?>>
+        %c = memref.subview %t[%i, 0] [1, 1] [1, 1]
+            : memref<?x1xi32> to memref<1x1xi32, strided<[1, 1], offset: ?>>
+        %r = memref.subview %y[%i, 0] [1, 16] [1, 1]
+            : memref<?x16xf32> to memref<1x16xf32, strided<[16, 1], offset: ?>>
+        kernel.matmul ins(%a, %w : memref<1x32xi8, strided<[32, 1], offset: ?>>, memref<1x640xi8>)
+            rows(%b, %c : memref<1x1xf32, strided<[1, 1], offset: ?>>,
+                          memref<1x1xi32, strided<[1, 1], offset: ?>>)
+            outs(%r : memref<1x16xf32, strided<[16, 1], offset: ?>>)
+            {activation = #llm.activation<int8_g32>, format = #llm.format<int4_g32>}
+      }
+      return
+    }
+    // => rows=24
+    %few = arith.cmpi slt, %count, %c24 : index
+    scf.if %few {
+      scf.for ...
+        kernel.matmul ins(%a, %w :
+    } else {
+      %u = memref.alloc() {alignment = 64 : i64} : memref<1x1152xi8>
+      kernel.unpack ins(%w : memref<1x640xi8>) outs(%u : memref<1x1152xi8>) {format = #llm.format<int4_g32>}
+      scf.for ...
+        kernel.matmul ins(%a, %u : memref<1x32xi8, strided<[32, 1], offset: ?>>, memref<1x1152xi8>) ... unpacked}
+    }
+    ```
+  }];
+  let options = [
+    Option<"rows", "rows", "int64_t", "0",
+      "the least rows that panels are unpacked for; 0: the unpackRows of the module's target">,
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::scf::SCFDialect", "::smelt::kernel::KernelDialect"
+  ];
+}
+
 def PlanMemory : Pass<"smelt-plan-memory", "::mlir::ModuleOp"> {
   let summary = "Give every buffer of a step its place in one arena";
   let description = [{

@@ -322,7 +322,11 @@ LogicalResult QuantizeOp::verify() {
 
 /// Of a product with a quantised weight.
 static LogicalResult verifyQuantized(MatmulOp op) {
-  const llm::FormatRecord &format = op.getFormat().getRecord();
+  if (op.getUnpacked() && op.getFormat().getRecord().bits == 8)
+    return op.emitOpError("expects an unpacked weight to be of fewer bits than "
+                          "8, got ")
+           << op.getFormat(); // (C6)
+  const llm::FormatRecord format = op.getStored();
   auto w = cast<ShapedType>(op.getW().getType());
   int64_t k = columns(op.getA()), n = columns(op.getInit());
   if (w.getRank() != 2 || w.getDimSize(1) != format.panelBytes(k))
@@ -353,6 +357,9 @@ LogicalResult MatmulOp::verify() {
       getFormat().getElementType())
     return emitOpError("expects elements of w in format ")
            << getFormat(); // (C3)
+  if (getUnpacked() && !getActivation())
+    return emitOpError(
+        "expects rows of integers with an unpacked weight"); // (C6)
   if (getFormat().isQuantized())
     return verifyQuantized(*this);
   ArrayRef<int64_t> w = cast<ShapedType>(getW().getType()).getShape();
@@ -370,6 +377,28 @@ LogicalResult MatmulOp::verify() {
     return emitOpError("expects columns of init (")
            << n << ") to end in the last of " << w[0] << " panels of "
            << w[2]; // (C2)
+  return success();
+}
+
+int64_t UnpackOp::getBlockCount() {
+  const llm::FormatRecord &record = getFormat().getRecord();
+  int64_t blocks = getPacked().getType().getDimSize(1) - (record.panelBytes(0));
+  return blocks % record.blockBytes() ? -1 : blocks / record.blockBytes();
+}
+
+LogicalResult UnpackOp::verify() {
+  MemRefType packed = getPacked().getType(), unpacked = getUnpacked().getType();
+  if (!getFormat().isQuantized() || getFormat().getRecord().bits == 8 ||
+      packed.isDynamicDim(1) || getBlockCount() < 0)
+    return emitOpError("expects panels of a format of fewer bits than 8, got ")
+           << packed << " of " << getFormat(); // (C1)
+  const llm::FormatRecord wide = getFormat().getRecord().unpacked();
+  int64_t bytes = wide.panelBytes(getBlockCount() * wide.blockColumns());
+  if (unpacked.getDimSize(0) != packed.getDimSize(0) ||
+      unpacked.getDimSize(1) != bytes)
+    return emitOpError("expects as many panels of ")
+           << bytes << " bytes as " << packed << " has, got "
+           << unpacked; // (C2)
   return success();
 }
 

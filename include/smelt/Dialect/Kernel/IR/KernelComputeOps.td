@@ -96,7 +96,8 @@ def Kernel_MatmulOp : Kernel_ComputeOp<"matmul", [AttrSizedOperandSegments]> {
     quantised weight is a matrix of bytes, [P, bytes of a panel] (Formats.h); its
     rows `a` are floats, or integers with the scales and sums that
     `kernel.quantize` yields. Of integers, the products of 32 columns, or of all
-    if neither weight nor row changes its scale, are summed exactly.
+    if neither weight nor row changes its scale, are summed exactly. An
+    `unpacked` weight is what `kernel.unpack` makes of one of `format`.
 
     ```mlir
     kernel.matmul ins(%a, %w : tensor<?x256xf32>, memref<16x128x32x2xbf16>)
@@ -116,12 +117,13 @@ def Kernel_MatmulOp : Kernel_ComputeOp<"matmul", [AttrSizedOperandSegments]> {
       given, which only a quantised weight takes.
     - (C5) rows of integers have at most 65536 columns: a sum of all of them fits
       in 32 bits.
+    - (C6) an `unpacked` weight is of fewer bits than 8, and rows are integers.
   }];
   let arguments = (ins AnyTypeOf<[Kernel_Rows, Kernel_QuantizedRows]>:$a,
                        AnyTypeOf<[MemRefRankOf<[F32, F16, BF16], [4]>, MemRefRankOf<[I8], [2]>]>:$w,
                        Kernel_Rows:$init, Optional<Kernel_Rows>:$scales,
                        Optional<Kernel_RowSums>:$sums, LLM_FormatAttr:$format,
-                       OptionalAttr<LLM_ActivationAttr>:$activation);
+                       OptionalAttr<LLM_ActivationAttr>:$activation, UnitAttr:$unpacked);
   let assemblyFormat = [{
     `ins` `(` $a `,` $w `:` type($a) `,` type($w) `)`
     (`rows` `(` $scales^ `,` $sums `:` type($scales) `,` type($sums) `)`)?
@@ -136,6 +138,40 @@ def Kernel_MatmulOp : Kernel_ComputeOp<"matmul", [AttrSizedOperandSegments]> {
                  ? ::smelt::llm::FormatRecord::panelRows
                  : ::llvm::cast<::mlir::MemRefType>(getW().getType()).getDimSize(2);
     }
+    /// The record of the weight's bytes.
+    ::smelt::llm::FormatRecord getStored() {
+      const ::smelt::llm::FormatRecord &record = getFormat().getRecord();
+      return getUnpacked() ? record.unpacked() : record;
+    }
+  }];
+}
+
+def Kernel_UnpackOp : Kernel_Op<"unpack"> {
+  let summary = "panels with a byte for each element";
+  let description = [{
+    `unpacked` is `packed`, panels of the quantised `format`, as panels of the
+    same elements in 8 bits each (Formats.h), with the same scales, minima and
+    trailers: what a product of many rows reads.
+
+    ```mlir
+    kernel.unpack ins(%w : memref<1x640xi8>) outs(%u : memref<1x1152xi8>) {format = #llm.format<int4_g32>}
+    ```
+
+    Constraints:
+    - (C1) `packed` are panels of `format`, whose elements have fewer bits than
+      8.
+    - (C2) `unpacked` has as many panels, of as many columns.
+  }];
+  let arguments = (ins Arg<MemRefRankOf<[I8], [2]>, "panels", [MemRead]>:$packed,
+                       Arg<MemRefRankOf<[I8], [2]>, "panels", [MemWrite]>:$unpacked,
+                       LLM_FormatAttr:$format);
+  let assemblyFormat = [{
+    `ins` `(` $packed `:` type($packed) `)` `outs` `(` $unpacked `:` type($unpacked) `)` attr-dict
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Blocks of a panel; negative where `packed` isn't made of whole blocks.
+    int64_t getBlockCount();
   }];
 }
 

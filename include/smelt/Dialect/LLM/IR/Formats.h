@@ -82,6 +82,12 @@ struct FormatRecord {
   int64_t panelBytes(int64_t columns) const {
     return trailerOffset(columns) + (group ? 1 : 2) * panelRows * 4;
   }
+  /// With a byte for each element, and the same scales.
+  FormatRecord unpacked() const {
+    FormatRecord record = *this;
+    record.bits = 8;
+    return record;
+  }
 };
 
 /// How the rows that a linear reads are quantised.
