@@ -37,6 +37,10 @@ using namespace mlir;
 using namespace smelt;
 using llm::FormatRecord;
 
+static int64_t columnsOf(Value rows) {
+  return cast<ShapedType>(rows.getType()).getDimSize(1);
+}
+
 namespace {
 
 /// A half-open range of an iteration dimension.
@@ -117,6 +121,9 @@ private:
   struct Region {
     SmallVector<OpFoldResult> offsets, sizes;
     Carried results;
+    /// Columns that offsets and sizes count; results that have fewer have one
+    /// for several of these. 0: results have the same.
+    int64_t columns = 0;
   };
   LogicalResult
   forall(function_ref<FailureOr<Region>(Value thread, Value threads,
@@ -149,13 +156,25 @@ private:
     });
   }
   void collectMembers();
-  /// `op` is a matrix product, or reads one element by element.
+  /// A product that `op` is or reads, or null.
+  static kernel::MatmulOp findProduct(Operation *op) {
+    if (auto product = dyn_cast<kernel::MatmulOp>(op))
+      return product;
+    for (Value operand : op->getOperands())
+      if (auto product = operand.getDefiningOp<kernel::MatmulOp>())
+        return product;
+    return {};
+  }
+  /// The op that makes the rows which `quantize` alone reads from tiles of
+  /// products, if groups that share a scale are made of whole panels; else
+  /// null.
+  static Operation *findActivation(kernel::QuantizeOp quantize);
+  /// `op` is a matrix product, reads one element by element, or rounds what
+  /// does.
   static bool isPanels(Operation *op) {
-    if (!isa<linalg::LinalgOp>(op))
-      return isa<kernel::MatmulOp>(op);
-    return llvm::any_of(op->getOperands(), [](Value operand) {
-      return operand.getDefiningOp<kernel::MatmulOp>() != nullptr;
-    });
+    if (auto quantize = dyn_cast<kernel::QuantizeOp>(op))
+      return findActivation(quantize) != nullptr;
+    return isa<linalg::LinalgOp, kernel::MatmulOp>(op) && findProduct(op);
   }
 
   IRRewriter &b;
@@ -190,6 +209,8 @@ OpFoldResult Nest::tileSize(Value begin, Value end, int64_t size) {
 
 void Nest::collectMembers() {
   members.insert(root);
+  auto quantize = dyn_cast<kernel::QuantizeOp>(root);
+  Operation *activation = quantize ? findActivation(quantize) : nullptr;
   // What the destination holds before the nest is read there, not recomputed.
   SmallVector<Value> old = inits();
   for (unsigned i = 0; i < members.size(); ++i)
@@ -205,12 +226,23 @@ void Nest::collectMembers() {
           isa<linalg::FillOp>(producer) ||
           (isPrivate(producer) &&
            (isPanels(root)
-                ? isa<kernel::MatmulOp>(producer)
+                ? isa<kernel::MatmulOp>(producer) || producer == activation
                 : isa<linalg::LinalgOp>(producer) && !isPanels(producer) &&
                       isa<linalg::LinalgOp, kernel::QuantizeOp>(root)));
       if (fusable)
         members.insert(producer);
     }
+}
+
+Operation *Nest::findActivation(kernel::QuantizeOp quantize) {
+  int64_t group = quantize.getActivation().getRecord().group;
+  auto rows = quantize.getX().getDefiningOp<linalg::LinalgOp>();
+  kernel::MatmulOp product = rows ? findProduct(rows) : nullptr;
+  if (!group || !product || !rows->hasOneUse() ||
+      rows->getBlock() != quantize->getBlock() ||
+      columnsOf(quantize.getX()) % group || group % product.getPanelRows())
+    return nullptr;
+  return rows;
 }
 
 LogicalResult
@@ -233,6 +265,12 @@ Nest::forall(function_ref<FailureOr<Region>(Value, Value, ValueRange)> body) {
     SmallVector<OpFoldResult> strides(sizes.size(), b.getIndexAttr(1));
     llvm::copy(region->offsets, offsets.begin());
     llvm::copy(region->sizes, sizes.begin());
+    if (region->columns) {
+      AffineExpr own = b.getAffineSymbolExpr(0).floorDiv(
+          region->columns / columnsOf(destination));
+      for (OpFoldResult &value : {std::ref(offsets[1]), std::ref(sizes[1])})
+        value = affine::makeComposedFoldedAffineApply(b, loc, own, {value});
+    }
     Value mine =
         tensor::ExtractSliceOp::create(b, loc, result, offsets, sizes, strides);
     b.setInsertionPointToEnd(op.getTerminator().getBody());
@@ -408,33 +446,32 @@ static int64_t countPanels(kernel::MatmulOp product, const TileSizes &most) {
 }
 
 LogicalResult Nest::buildPanels() {
-  auto product = dyn_cast<kernel::MatmulOp>(root);
-  for (Value operand : root->getOperands())
-    if (!product)
-      product = operand.getDefiningOp<kernel::MatmulOp>();
-  int64_t columns =
-      cast<RankedTensorType>(root->getResult(0).getType()).getDimSize(1);
+  auto quantize = dyn_cast<kernel::QuantizeOp>(root);
+  kernel::MatmulOp product =
+      findProduct(quantize ? findActivation(quantize) : root);
+  int64_t columns = columnsOf(root->getResult(0));
   int64_t width = product.getPanelRows();
-  int64_t wide = countPanels(product, most);
+  // Panels that go together, and columns of a step of the root's loop.
+  int64_t group = quantize ? quantize.getActivation().getRecord().group : 0;
+  int64_t least = quantize ? group / width : 1;
+  int64_t step = quantize ? group : product == root ? width : 1;
+  int64_t wide = std::max(countPanels(product, most), least);
   int64_t high = most.rowsOf(product);
   Value rows = getValueOrCreateConstantIndexOp(
       b, loc, tensor::getMixedSize(b, loc, inits()[0], 0));
-  Value panels = index(llvm::divideCeil(columns, width));
+  Value parts = index(llvm::divideCeil(columns, width * least));
   AffineExpr s0 = b.getAffineSymbolExpr(0), s1 = b.getAffineSymbolExpr(1);
   // `count` panels at a time.
   auto walk = [&](Part range, int64_t count, ValueRange carried) {
     return loop(range, count, carried, [&](Value panel, ValueRange outer) {
-      Value column = apply(s0 * width, {panel});
+      Value column = apply((s0 * width).floorDiv(step), {panel});
       // Only the last panel, which is alone, may end within the columns.
-      OpFoldResult breadth = count == 1
-                                 ? tileSize(column, index(columns), width)
-                                 : OpFoldResult(b.getIndexAttr(count * width));
+      OpFoldResult breadth = b.getIndexAttr(count * width / step);
+      if (step == 1 && count == 1)
+        breadth = tileSize(column, index(columns), width);
       return loop(Part{index(0), rows}, high, outer,
                   [&](Value row, ValueRange inner) {
                     OpFoldResult height = tileSize(row, rows, high);
-                    if (product == root)
-                      return tile({row, panel}, {height, b.getIndexAttr(count)},
-                                  inner, {panel, count});
                     return tile({row, column}, {height, breadth}, inner,
                                 {panel, count});
                   });
@@ -442,10 +479,12 @@ LogicalResult Nest::buildPanels() {
   };
   return forall([&](Value thread, Value threads,
                     ValueRange carried) -> FailureOr<Region> {
-    Part own = part(thread, threads, panels);
+    Part own = part(thread, threads, parts);
+    if (least > 1)
+      own = {apply(s0 * least, {own.begin}), apply(s0 * least, {own.end})};
     FailureOr<Carried> results = Carried(carried);
     Part rest = own;
-    if (wide > 1) {
+    if (wide > least) {
       Value whole =
           arith::MinUIOp::create(b, loc, own.end, index(columns / width));
       rest.begin =
@@ -453,7 +492,7 @@ LogicalResult Nest::buildPanels() {
       results = walk({own.begin, rest.begin}, wide, *results);
     }
     if (succeeded(results))
-      results = walk(rest, 1, *results);
+      results = walk(rest, least, *results);
     if (failed(results))
       return failure();
     Value begin = apply(s0 * width, {own.begin});
@@ -466,8 +505,10 @@ LogicalResult Nest::buildPanels() {
       count = affine::makeComposedFoldedAffineMin(b, loc, map,
                                                   {own.begin, own.end});
     }
-    return Region{
-        {b.getIndexAttr(0), begin}, {OpFoldResult(rows), count}, *results};
+    return Region{{b.getIndexAttr(0), begin},
+                  {OpFoldResult(rows), count},
+                  *results,
+                  quantize ? columns : 0};
   });
 }
 

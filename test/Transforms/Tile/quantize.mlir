@@ -3,6 +3,8 @@
 
 llm.param @up : tensor<64x40xf32> from
     [[#llm.source<"up", file = "f", offset = 0, type = tensor<64x40xf32>>]] format <int4_g32> layout <blocks, n = 16, k = 64>
+llm.param @down : tensor<40x64xf32> from
+    [[#llm.source<"down", file = "f", offset = 0, type = tensor<40x64xf32>>]] format <int4_g32> layout <blocks, n = 16, k = 64>
 llm.param @b : tensor<40xf32> from
     [[#llm.source<"b", file = "f", offset = 0, type = tensor<40xf32>>]] format <f32> layout <rows>
 llm.param @w : tensor<40x70xf32> from
@@ -39,7 +41,8 @@ func.func private @norm(%x: tensor<?x70xf32>) -> tensor<?x40xf32> {
   return %y : tensor<?x40xf32>
 }
 
-// What reads a product is computed with its tiles, not where it is quantised.
+// What reads a product is computed with its tiles; it isn't quantised there,
+// since the second group of 32 columns ends within.
 // CHECK-LABEL: func.func private @activation
 // CHECK: scf.forall
 // CHECK:   kernel.quantize
@@ -60,4 +63,48 @@ func.func private @activation(%x: tensor<?x70xf32>) -> tensor<?x64xf32> {
   %up = llm.get_param @up : tensor<64x40xf32>
   %z = llm.linear %y, %up {activation = #llm.activation<int8_g32>, compute = f32} : tensor<?x40xf32>, tensor<64x40xf32>
   return %z : tensor<?x64xf32>
+}
+
+// Whole groups are quantised where the activation is computed: two panels at a
+// time, or what threads share would end within a group.
+// CHECK-LABEL: func.func private @groups
+// CHECK: scf.forall
+// CHECK:   kernel.quantize ins(%{{.+}} : tensor<?x40xf32>)
+// CHECK: kernel.param @up
+// CHECK: scf.forall {{.*}} -> (tensor<?x64xi8>, tensor<?x2xf32>, tensor<?x2xi32>)
+// CHECK-COUNT-2: arith.divui
+// CHECK-NEXT: %[[BEGIN:.+]] = affine.apply #[[TWICE:.+]]()[
+// CHECK-NEXT: %[[END:.+]] = affine.apply #[[TWICE]]()[
+// CHECK:   scf.for %{{.+}} = %[[BEGIN]] to %[[END]] step %c2
+// CHECK:     scf.for %{{.+}} = %c0 to %{{.+}} step %c6
+// CHECK:       kernel.matmul ins({{.*}} memref<2x{{.*}} outs(%{{.+}} : tensor<?x32xf32>)
+// CHECK:       math.erf
+// CHECK:       kernel.quantize ins(%{{.+}} : tensor<?x32xf32>) outs({{.*}} : tensor<?x32xi8>, tensor<?x1xf32>, tensor<?x1xi32>)
+// CHECK:   tensor.parallel_insert_slice {{.*}} into tensor<?x64xi8>
+// CHECK:   tensor.parallel_insert_slice {{.*}} into tensor<?x2xf32>
+// CHECK:   tensor.parallel_insert_slice {{.*}} into tensor<?x2xi32>
+// CHECK: scf.forall
+// CHECK-NOT: kernel.quantize
+// CHECK:   kernel.matmul
+func.func private @groups(%x: tensor<?x40xf32>) -> tensor<?x40xf32> {
+  %up = llm.get_param @up : tensor<64x40xf32>
+  %y = llm.linear %x, %up {activation = #llm.activation<int8_g32>, compute = f32} : tensor<?x40xf32>, tensor<64x40xf32>
+  %z = llm.gelu %y : tensor<?x64xf32>
+  %down = llm.get_param @down : tensor<40x64xf32>
+  %r = llm.linear %z, %down {activation = #llm.activation<int8_g32>, compute = f32} : tensor<?x64xf32>, tensor<40x64xf32>
+  return %r : tensor<?x40xf32>
+}
+
+// A scale for all of a row is known when the row is.
+// CHECK-LABEL: func.func private @tokens
+// CHECK: math.erf
+// CHECK: scf.forall
+// CHECK:   kernel.quantize ins(%{{.+}} : tensor<?x64xf32>)
+func.func private @tokens(%x: tensor<?x40xf32>) -> tensor<?x40xf32> {
+  %up = llm.get_param @up : tensor<64x40xf32>
+  %y = llm.linear %x, %up {activation = #llm.activation<int8_token>, compute = f32} : tensor<?x40xf32>, tensor<64x40xf32>
+  %z = llm.gelu %y : tensor<?x64xf32>
+  %down = llm.get_param @down : tensor<40x64xf32>
+  %r = llm.linear %z, %down {activation = #llm.activation<int8_token>, compute = f32} : tensor<?x64xf32>, tensor<40x64xf32>
+  return %r : tensor<?x40xf32>
 }

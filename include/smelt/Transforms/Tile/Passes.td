@@ -105,7 +105,8 @@ def TileAndFuse : Pass<"smelt-tile-and-fuse", "::mlir::func::FuncOp"> {
     - an elementwise op over matrix products: threads own panels; for each
       panel, for each `row-tile` rows, the product's tile and the elementwise op.
       Panels go as many at a time as have `panel-tile` times 16 columns, as long
-      as they fit `panel-tile-bytes`, then those left one by one;
+      as they fit `panel-tile-bytes`, then those left one by one; with a
+      kernel.quantize of groups of its columns, all panels of a group;
     - an op over rows: threads own rows; with producers (the sums of a norm),
       row by row;
     - attention: threads own kv heads, then rows.

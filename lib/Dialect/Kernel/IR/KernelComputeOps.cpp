@@ -32,7 +32,15 @@ static int64_t columns(Value value) {
 }
 
 TileMap QuantizeOp::getTileMap() {
-  return {1, {{0, 0, 0}, {1, 0, 0}, {2, 0, 0}, {3, 0, 0}}};
+  TileMap map{1, {{0, 0, 0}, {1, 0, 0}, {2, 0, 0}, {3, 0, 0}}};
+  if (int64_t group = getActivation().getRecord().group) {
+    map.loops = 2;
+    map.entries.append({{1, 1, 1, group},
+                        {0, 1, 1, group, true},
+                        {2, 1, 1},
+                        {3, 1, 1, group / llm::FormatRecord::unitColumns}});
+  }
+  return map;
 }
 
 TileMap MatmulOp::getTileMap() {

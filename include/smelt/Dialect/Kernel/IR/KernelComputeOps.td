@@ -59,7 +59,7 @@ def Kernel_QuantizeOp : Kernel_TiledOp<"quantize", [DestinationStyleOpInterface]
         {activation = #llm.activation<int8_g32>} -> tensor<?x64xi8>, tensor<?x2xf32>, tensor<?x2xi32>
     ```
 
-    Loops: (rows).
+    Loops: (rows), and (groups) if 32 elements share a scale.
 
     Constraints:
     - (C1) `q` has the columns of `x`, padded to a multiple of 32.
