@@ -287,6 +287,7 @@ static void readOp(const Reader &reader, Manifest &manifest) {
   op.bytes = readCost(reader.optionalMember("bytes"));
   op.operations = readCost(reader.optionalMember("operations"));
   op.arithmetic = reader.text("arithmetic", "f32");
+  op.window = reader.integer("window", 0, maxCount, 0);
   manifest.profileRecords += op.runs;
   if (manifest.profileRecords > maxCount)
     reader.fail("runs", "expects at most " + std::to_string(maxCount) +

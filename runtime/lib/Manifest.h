@@ -60,6 +60,7 @@ struct OpInfo {
   int64_t runs = 1;               // in a step, at most
   StepCost bytes, operations;     // of one run, all threads together
   std::string arithmetic;         // of the operations: f32, bf16 or int8
+  int64_t window = 0; // positions that a token attends to at most; 0: all
 
   bool isBarrier() const { return kind == "barrier"; }
 };

@@ -251,16 +251,20 @@ void Session::fill(const Segment *segments, int64_t count) {
   arguments.sequences = count;
 }
 
-StepCounts Session::counts() const {
+StepCounts Session::counts(int64_t window) const {
   StepCounts counts;
   counts.tokens = arguments.tokens;
   counts.rows = arguments.n_rows;
   counts.sequences = arguments.sequences;
   for (int64_t i = 0; i < arguments.tokens; ++i) {
-    bool isLast = i + 1 == seqEnd[i];
-    double length = isDecoder ? positions[i] + 1 : seqEnd[i] - seqBegin[i];
-    counts.pairs += length;
-    counts.positions += isLast ? length : 0;
+    const int64_t length =
+        isDecoder ? positions[i] + 1 : seqEnd[i] - seqBegin[i];
+    const int64_t most = window ? window : length;
+    counts.pairs += std::min(length, most);
+    // What the first token of the sequence sees, and all that come after it.
+    if (i + 1 == seqEnd[i])
+      counts.positions +=
+          std::min(length, most + (seqEnd[i] - seqBegin[i]) - 1);
   }
   return counts;
 }

@@ -105,8 +105,9 @@ public:
 
   /// What a thread did in the last step; nothing without a profile.
   RecordRange records(int64_t thread) const { return profile.records(thread); }
-  /// What the last step consisted of.
-  StepCounts counts() const;
+  /// What the last step consisted of, for ops of which a token attends to
+  /// `window` positions at most (0: to all).
+  StepCounts counts(int64_t window = 0) const;
 
   /// Positions that a slot's sequence has so far.
   int64_t length(int64_t slot) const { return kv.length(slot); }

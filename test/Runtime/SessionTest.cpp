@@ -135,6 +135,34 @@ TEST(Session, MixedBatchesEqualSequencesAlone) {
   }
 }
 
+/// Positions in the caches, and pairs of a token and one it attends to.
+TEST(Session, CountsWhatTokensAttendTo) {
+  auto session = makeSession(1, 2);
+  std::mt19937 random(5);
+  std::vector<int32_t> ids = randomIds(random, 10);
+  std::string error;
+  std::vector<Segment> segments = {{0, ids.data(), nullptr, 6, Rows::Last}};
+  ASSERT_TRUE(session->step(segments.data(), 1, error)) << error;
+  // Four tokens after six, and three at the beginning.
+  segments = {{0, ids.data() + 6, nullptr, 4, Rows::Last},
+              {1, ids.data(), nullptr, 3, Rows::All}};
+  ASSERT_TRUE(session->step(segments.data(), 2, error)) << error;
+
+  auto expect = [&](int64_t window, double positions, double pairs) {
+    StepCounts counts = session->counts(window);
+    EXPECT_EQ(counts.tokens, 7);
+    EXPECT_EQ(counts.rows, 4);
+    EXPECT_EQ(counts.sequences, 2);
+    EXPECT_EQ(counts.positions, positions) << "window " << window;
+    EXPECT_EQ(counts.pairs, pairs) << "window " << window;
+  };
+  expect(0, 10 + 3, 7 + 8 + 9 + 10 + 1 + 2 + 3);
+  expect(100, 10 + 3, 7 + 8 + 9 + 10 + 1 + 2 + 3);
+  // The first of the four sees positions 5 and 6, the last one 8 and 9.
+  expect(2, 5 + 3, 4 * 2 + 1 + 2 + 2);
+  expect(1, 4 + 3, 7);
+}
+
 TEST(Session, RefusedStepsChangeNothing) {
   auto session = makeSession(1, 2, 70);
   std::mt19937 random(4);

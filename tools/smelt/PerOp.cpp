@@ -63,6 +63,7 @@ private:
 struct Samples {
   int64_t runs = 0; // in the last step
   std::vector<double> slowest, mean;
+  double bytes = 0, operations = 0; // of one run, summed over the steps
 };
 
 /// Steps of one kind.
@@ -71,16 +72,6 @@ struct Phase {
   int64_t tokens = 0;        // of a step
   std::vector<double> steps; // ticks
   std::vector<Samples> ops;  // as in the manifest
-  StepCounts counts;         // sums over the steps
-
-  /// Mean counts of a step.
-  StepCounts meanCounts() const {
-    StepCounts mean = counts;
-    for (double *count : {&mean.tokens, &mean.rows, &mean.sequences,
-                          &mean.positions, &mean.pairs})
-      *count /= steps.size();
-    return mean;
-  }
 };
 
 /// A line of the table: an op, or all barriers, or the rest.
@@ -146,12 +137,12 @@ static bool addSamples(const Session &session, uint64_t ticks, Phase &phase,
     samples.mean.back() += sum / threads;
   }
   phase.steps.push_back(double(ticks));
-  StepCounts counts = session.counts();
-  phase.counts.tokens += counts.tokens;
-  phase.counts.rows += counts.rows;
-  phase.counts.sequences += counts.sequences;
-  phase.counts.positions += counts.positions;
-  phase.counts.pairs += counts.pairs;
+  for (size_t i = 0; i < phase.ops.size(); ++i) {
+    const OpInfo &op = session.manifest().ops[i];
+    StepCounts counts = session.counts(op.window);
+    phase.ops[i].bytes += op.bytes.evaluate(counts);
+    phase.ops[i].operations += op.operations.evaluate(counts);
+  }
   return true;
 }
 
@@ -258,7 +249,6 @@ static std::vector<Line> makeLines(const Manifest &manifest,
                                    const CodeVersion &version,
                                    const Phase &phase, double ticksPerSecond,
                                    const Limits &limits) {
-  StepCounts counts = phase.meanCounts();
   double step = median(phase.steps) / ticksPerSecond;
   Line barriers, rest;
   barriers.name = "(barriers)";
@@ -274,8 +264,9 @@ static std::vector<Line> makeLines(const Manifest &manifest,
       line.name += " + " + other;
     line.kind = op.kind;
     line.runs = samples.runs;
-    line.bytes = op.bytes.evaluate(counts) * samples.runs;
-    line.operations = op.operations.evaluate(counts) * samples.runs;
+    const double runs = double(samples.runs) / phase.steps.size();
+    line.bytes = samples.bytes * runs;
+    line.operations = samples.operations * runs;
     line.slowest = median(samples.slowest) / ticksPerSecond;
     line.mean = median(samples.mean) / ticksPerSecond;
     addFloor(version, op, limits, line);

@@ -211,6 +211,8 @@ Attribute Profile::toAttribute(const Entry &entry) {
     add("bytes", cost.bytes.toAttribute(&getContext()));
     add("operations", cost.operations.toAttribute(&getContext()));
     add("arithmetic", builder.getStringAttr(cost.arithmetic));
+    if (cost.window)
+      add("window", builder.getI64IntegerAttr(cost.window));
     if (!entry.fused.empty())
       add("fused", builder.getStrArrayAttr(entry.fused));
   }

@@ -257,6 +257,16 @@ void Counter::addAttention(Value queries) {
     cost.operations[Count::Pair] += 4 * window->sizes.back();
 }
 
+/// Positions that a token attends to at most; 0: all, or `op` has none.
+static int64_t windowOf(Operation *op) {
+  std::optional<uint64_t> window;
+  if (auto attention = dyn_cast<kernel::CachedAttentionOp>(op))
+    window = attention.getWindow();
+  if (auto attention = dyn_cast<kernel::AttendSpansOp>(op))
+    window = attention.getWindow();
+  return static_cast<int64_t>(window.value_or(0));
+}
+
 void Counter::visit(Operation *op) {
   if (auto gather = dyn_cast<kernel::GatherOp>(op))
     return accessTable(gather);
@@ -266,6 +276,7 @@ void Counter::visit(Operation *op) {
   bool readsPools = isa<kernel::CachedAttentionOp, kernel::AttendSpansOp>(op);
   if (readsPools || isa<kernel::AttentionOp>(op))
     addAttention(op->getOperand(0));
+  cost.window = std::max(cost.window, windowOf(op));
   auto interface = dyn_cast<MemoryEffectOpInterface>(op);
   if (!interface)
     return;

@@ -48,6 +48,8 @@ struct ForallCost {
   Cost operations;
   /// What matrix products multiply: f32, bf16 or int8.
   llvm::StringRef arithmetic = "f32";
+  /// Positions that a token attends to at most; 0: all.
+  int64_t window = 0;
 };
 
 /// What all threads together do in one execution of `forall`.

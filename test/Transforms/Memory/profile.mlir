@@ -99,7 +99,7 @@ module attributes {llm.profile} {
 // CHECK-LABEL: llm.ops = [
 // CHECK-SAME: bytes = {per_row = 132 : i64}, kind = "gather"
 // CHECK-SAME: bytes = {per_position = 64 : i64, per_token = 136 : i64}, kind = "cached_attention"
-// CHECK-SAME: operations = {per_pair = 64 : i64}
+// CHECK-SAME: operations = {per_pair = 64 : i64}, runs = 1 : i64, window = 96 : i64}
 // CHECK-SAME: bytes = {per_token = 200 : i64}, kind = "kv_append"
 module attributes {llm.profile} {
   func.func @step(%rows: memref<?xi32> {llm.input = "rows"}, %x: memref<?x16xf32>, %kp: memref<3x?x1x16x64xbf16>,
@@ -115,11 +115,40 @@ module attributes {llm.profile} {
     scf.forall (%i) in (%n) {
       kernel.cached_attention ins(%x, %slots, %positions : memref<?x16xf32>, memref<?xi32>)
         over %kp, %vp[%c0, %c0] by %table : memref<3x?x1x16x64xbf16>, memref<3x?x1x64x16xbf16>, memref<?x?xi32>
-        outs(%o : memref<?x16xf32>) {group = 1 : i64, scale = 0.25 : f32}
+        outs(%o : memref<?x16xf32>) {group = 1 : i64, scale = 0.25 : f32, window = 96 : i64}
     }
     scf.forall (%i) in (%n) {
       kernel.kv_append %x, %o at %slots, %positions into %kp, %vp[%c0] by %table
         : memref<?x16xf32>, memref<?x16xf32>, memref<?xi32>, memref<3x?x1x16x64xbf16>, memref<3x?x1x64x16xbf16>, memref<?x?xi32>
+    }
+    return
+  }
+}
+
+// -----
+
+// Panels that many rows read unpacked count once.
+// CHECK-LABEL: llm.ops = [
+// CHECK-SAME: bytes = {fixed = 640 : i64, per_token = 104 : i64}, kind = "matmul"
+// CHECK-SAME: operations = {per_token = 1024 : i64}
+module attributes {llm.profile} {
+  llm.param @w : tensor<16x32xf32> from
+      [[#llm.source<"w", file = "f", offset = 0, type = tensor<16x32xf32>>]]
+      format <int4_g32> layout <blocks, n = 16, k = 64> at 0 stride 640
+  func.func @step(%ids: memref<?xi32> {llm.input = "ids"}, %q: memref<?x32xi8>, %s: memref<?x1xf32>, %t: memref<?x1xi32>,
+                  %y: memref<?x16xf32>, %few: i1) {
+    %n = kernel.num_threads
+    %w = kernel.param @w : memref<1x640xi8>
+    scf.forall (%i) in (%n) {
+      scf.if %few {
+        kernel.matmul ins(%q, %w : memref<?x32xi8>, memref<1x640xi8>) rows(%s, %t : memref<?x1xf32>, memref<?x1xi32>)
+            outs(%y : memref<?x16xf32>) {activation = #llm.activation<int8_g32>, format = #llm.format<int4_g32>}
+      } else {
+        %u = memref.alloc() : memref<1x1152xi8>
+        kernel.unpack ins(%w : memref<1x640xi8>) outs(%u : memref<1x1152xi8>) {format = #llm.format<int4_g32>}
+        kernel.matmul ins(%q, %u : memref<?x32xi8>, memref<1x1152xi8>) rows(%s, %t : memref<?x1xf32>, memref<?x1xi32>)
+            outs(%y : memref<?x16xf32>) {activation = #llm.activation<int8_g32>, format = #llm.format<int4_g32>, unpacked}
+      }
     }
     return
   }

@@ -179,8 +179,8 @@ def Profile : Pass<"smelt-profile", "::mlir::ModuleOp"> {
       matrix products and attention in one run, by all threads, as factors of
       what a step consists of (`fixed`, `per_token`, `per_row`, `per_sequence`,
       `per_position` of the caches, `per_pair` of a token and a position that it
-      attends to, as if there were no sliding window), and what is multiplied
-      (`arithmetic`).
+      attends to), what is multiplied (`arithmetic`), and how many positions a
+      token attends to at most (`window`), if not all.
 
     ```mlir
     module attributes {llm.profile} {
