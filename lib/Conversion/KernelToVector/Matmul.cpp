@@ -6,7 +6,9 @@
 //===----------------------------------------------------------------------===//
 //
 // One panel of 32 columns, `rows` rows, on a target with vectors of 8 lanes (of
-// several panels, where a tile is wider, columns are one another's next):
+// several panels, where a tile is wider, columns are one another's next). Such
+// panels are made for wider vectors; those of the target's own record are what
+// one pass covers:
 //
 //                 32 columns of the panel, one sequential stream over k
 //                 +--------+--------+--------+--------+

@@ -6,7 +6,7 @@
 #ub = #llm.source<"up.bias", file = "m", offset = 0, type = tensor<40xf32>>
 
 // CHECK-LABEL: module @pads_each_half
-module @pads_each_half attributes {llm.target = "avx2"} {
+module @pads_each_half attributes {llm.target = "avx512"} {
   // CHECK: llm.param @w : tensor<128x16xbf16> {{.*}} recipe [#llm.concat<parts = 2, align = 32>]
   llm.param @w : tensor<80x16xbf16> from [[#gate, #up]] recipe [#llm.concat<parts = 2>]
   // CHECK: llm.param @b : tensor<128xf32> {{.*}} recipe [#llm.concat<parts = 2, align = 32>]
@@ -33,7 +33,7 @@ module @pads_each_half attributes {llm.target = "avx2"} {
 
 // Whole panels already: only the promise is written down.
 // CHECK-LABEL: module @fits
-module @fits attributes {llm.target = "avx2"} {
+module @fits attributes {llm.target = "avx512"} {
   // CHECK: llm.param @w : tensor<128x16xbf16> {{.*}} recipe [#llm.concat<parts = 2, align = 32>]
   llm.param @w : tensor<128x16xbf16> from [[#gate, #up]] recipe [#llm.concat<parts = 2>]
   func.func @step(%x: tensor<?x16xf32>) -> tensor<?x64xf32> {
@@ -48,7 +48,7 @@ module @fits attributes {llm.target = "avx2"} {
 
 // -----
 
-module @negative_stored_in_one attributes {llm.target = "avx2"} {
+module @negative_stored_in_one attributes {llm.target = "avx512"} {
   // expected-error@+1 {{expects gate and up projection as two sources of a concat, to pad each of their 40 rows to a multiple of 32}}
   llm.param @w : tensor<80x16xbf16> from [[#llm.source<"gate_up", file = "m", offset = 0, type = tensor<80x16xbf16>>]]
   func.func @step(%x: tensor<?x16xf32>) -> tensor<?x40xf32> {

@@ -1,7 +1,7 @@
 // RUN: smelt-opt %s --split-input-file --llm-assign-layouts --verify-diagnostics | FileCheck %s
 
 // CHECK-LABEL: module @weights_are_panels
-module @weights_are_panels attributes {llm.target = "avx2"} {
+module @weights_are_panels attributes {llm.target = "avx512"} {
   // CHECK: llm.param @bf16 {{.*}} layout <panel, n = 32, k = 2>
   llm.param @bf16 : tensor<8x4xf32> from [[#llm.source<"w", file = "m.safetensors", offset = 0, type = tensor<8x4xf32>>]] format <bf16>
   // CHECK: llm.param @f16 {{.*}} layout <panel, n = 32, k = 1>
@@ -25,6 +25,20 @@ module @weights_are_panels attributes {llm.target = "avx2"} {
     %e = llm.linear %d, %v {compute = f32} : tensor<?x8xf32>, tensor<4x8xf16>
     %f = llm.linear %e, %tied {compute = f32} : tensor<?x4xf32>, tensor<9x4xf32>
     return %f : tensor<?x9xf32>
+  }
+}
+
+// -----
+
+// What a register tile of another target covers in one pass is less wide.
+// CHECK-LABEL: module @narrow_panels
+module @narrow_panels attributes {llm.target = "avx2"} {
+  // CHECK: llm.param @w {{.*}} layout <panel, n = 16, k = 2>
+  llm.param @w : tensor<8x4xf32> from [[#llm.source<"w", file = "m.safetensors", offset = 0, type = tensor<8x4xf32>>]] format <bf16>
+  func.func @step(%x: tensor<?x4xf32>) -> tensor<?x8xf32> {
+    %w = llm.get_param @w : tensor<8x4xf32>
+    %y = llm.linear %x, %w {compute = bf16} : tensor<?x4xf32>, tensor<8x4xf32>
+    return %y : tensor<?x8xf32>
   }
 }
 

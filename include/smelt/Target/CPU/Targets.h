@@ -41,7 +41,7 @@ struct TargetRecord {
                                        // separated by commas
   int64_t vectorBits;                  // bits of a vector register
   int64_t vectorCount;                 // vector registers
-  int64_t panelRows;      // n of the layout panel: the same for all targets
+  int64_t panelRows;      // n of the layout panel: two vectors, at least 16
   int64_t rowTile;        // rows (tokens) of a matrix product's register tile
   int64_t panelTile;      // times 16 columns of a register tile, if more than a
                           // panel has

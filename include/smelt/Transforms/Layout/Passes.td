@@ -19,7 +19,7 @@ def AlignGlu : Pass<"llm-align-glu", "::mlir::ModuleOp"> {
     columns, the result of the glu is cut back (the added ones are zero).
 
     ```mlir
-    module attributes {llm.target = "generic"} {
+    module attributes {llm.target = "avx512"} {
       llm.param @w : tensor<80x16xf32> from
           [[#llm.source<"gate", file = "f", offset = 0, type = tensor<40x16xf32>>,
             #llm.source<"up", file = "f", offset = 2560, type = tensor<40x16xf32>>]]
@@ -53,7 +53,7 @@ def AssignLayouts : Pass<"llm-assign-layouts", "::mlir::ModuleOp"> {
     format, which are the same for all targets; everything else in rows.
 
     ```mlir
-    module attributes {llm.target = "generic"} {
+    module attributes {llm.target = "avx512"} {
       llm.param @w : tensor<64x16xbf16> from
           [[#llm.source<"w", file = "f", offset = 0, type = tensor<64x16xbf16>>]] format <bf16>
       func.func @f(%x: tensor<?x16xf32>) -> tensor<?x64xf32> {
