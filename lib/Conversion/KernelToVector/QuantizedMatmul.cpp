@@ -378,11 +378,10 @@ struct Product {
 
   /// -4 times the sum of a row's unit, in each i16.
   Value startOfPairs(Value row, const Span &unit) {
-    Value sum = e.load(sums, {row, unit.unit});
-    Value factor = arith::ConstantIntOp::create(b, loc, b.getI32Type(), -4);
-    Value start =
-        arith::TruncIOp::create(b, loc, b.getI16Type(), e.mul(sum, factor));
-    return vector::BroadcastOp::create(b, loc, words(), start);
+    Value sum = arith::TruncIOp::create(b, loc, b.getI16Type(),
+                                        e.load(sums, {row, unit.unit}));
+    Value all = vector::BroadcastOp::create(b, loc, words(), sum);
+    return e.mul(all, splatOf(words(), -4));
   }
 
   /// Bytes as i16, even and odd ones apart; those of the row in the upper

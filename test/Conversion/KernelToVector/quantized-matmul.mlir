@@ -66,8 +66,9 @@ func.func @seven_bits(%q: memref<1x160xi8>, %s: memref<1x2xf32>, %t: memref<1x5x
 
 // 4 bits: 8 products and half of the zero point's share fit 16 bits.
 // CHECK-LABEL: func.func @halves
-// CHECK: arith.muli %{{.+}}, %c-4_i32 : i32
+// CHECK: %[[FACTOR:.+]] = arith.constant dense<-4> : vector<16xi16>
 // CHECK: arith.trunci %{{.+}} : i32 to i16
+// CHECK: arith.muli %{{.+}}, %[[FACTOR]] : vector<16xi16>
 // CHECK: scf.for
 // CHECK: arith.andi %{{.+}} : vector<32xi8>
 // CHECK: kernel.multiply_add %{{.+}} : vector<32xi8> -> vector<16xi16>
