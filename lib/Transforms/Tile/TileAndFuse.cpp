@@ -238,7 +238,7 @@ Operation *Nest::findActivation(kernel::QuantizeOp quantize) {
   int64_t group = quantize.getActivation().getRecord().group;
   auto rows = quantize.getX().getDefiningOp<linalg::LinalgOp>();
   kernel::MatmulOp product = rows ? findProduct(rows) : nullptr;
-  if (!group || !product || !rows->hasOneUse() ||
+  if (!group || !product || !product->hasOneUse() || !rows->hasOneUse() ||
       rows->getBlock() != quantize->getBlock() ||
       columnsOf(quantize.getX()) % group || group % product.getPanelRows())
     return nullptr;
