@@ -40,13 +40,13 @@ def check(work, checkpoint, kind, cpu, target):
     module, library = (os.path.join(work, name)
                        for name in ("model.mlir", "code.so"))
     smelt("compile", checkpoint, "-q", *KINDS[kind], "--mcpu", cpu,
-          "--compile-to", "llvm", "-o", module)
-    smelt("compile", module, "-q", "--emit", "shared", "-o", library)
-    if symbols := undefined(library):
-        return f"undefined symbols: {', '.join(symbols)}"
+          "--compile-to", "import", "-o", module)
     with open(module) as file:
         if file.read().count(f'llm.target = "{target}"') != 1:
             return f"expected the target {target}"
+    smelt("compile", module, "-q", "--emit", "shared", "-o", library)
+    if symbols := undefined(library):
+        return f"undefined symbols: {', '.join(symbols)}"
     return None
 
 
