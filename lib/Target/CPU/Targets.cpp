@@ -14,9 +14,9 @@
 // with 12 of them a product ran at 0.4 times the speed (benchmarks/Notes.md).
 //
 // panelRows is what a register tile covers in one pass over k, so that a pass
-// reads neighbouring lines: panels twice as wide took AVX2 up to 7 % more time
-// (benchmarks/Notes.md). With one vector of 16 lanes, a row alone would wait
-// for its sums.
+// reads neighbouring lines: panels twice as wide took AVX2 up to a tenth more
+// time (benchmarks/Notes.md). With one vector of 16 lanes, a row alone would
+// wait for its sums.
 //
 // panelTile gives vectors of 16 lanes what two vectors of 8 have in one panel:
 // enough sums at a time to hide an instruction's latency, and more of them for

@@ -390,7 +390,7 @@ LogicalResult MatmulOp::verify() {
 
 int64_t UnpackOp::getBlockCount() {
   const llm::FormatRecord &record = getFormat().getRecord();
-  int64_t blocks = getPacked().getType().getDimSize(1) - (record.panelBytes(0));
+  int64_t blocks = getPacked().getType().getDimSize(1) - record.panelBytes(0);
   return blocks % record.blockBytes() ? -1 : blocks / record.blockBytes();
 }
 
