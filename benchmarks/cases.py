@@ -14,12 +14,12 @@ import random
 from collections import namedtuple
 
 # name: for --case. shape, dtype: of the checkpoint. arguments: what `smelt
-# compile` gets besides. lengths: tokens of each prompt or text. generate:
-# tokens to generate. weight: bytes of a stored weight, for the roofline of
+# compile` gets besides. lengths: tokens of each prompt or text. depth: positions
+# in the cache before generating. generate: tokens to generate. weight: bytes of a stored weight, for the roofline of
 # encoders. needs: a flag of /proc/cpuinfo, with ! in front one that is missing,
 # or None. peers: systems, each with the format of its model file.
-Case = namedtuple("Case", "name shape dtype arguments lengths generate weight "
-                          "needs peers")
+Case = namedtuple("Case", "name shape dtype arguments lengths depth generate "
+                          "weight needs peers")
 
 
 def mixedLengths(count, least, most, mean):
@@ -42,7 +42,7 @@ def decoder(name, shape, dtype, arguments, llama, openvino):
     peers = [("llama.cpp", kind) for kind in llama]
     if openvino:
         peers.append(("OpenVINO", openvino))
-    return Case(name, shape, dtype, arguments, [128], 16, None, None, peers)
+    return Case(name, shape, dtype, arguments, [128], 512, 16, None, None, peers)
 
 
 DECODERS = (
@@ -76,7 +76,7 @@ def encoders():
             for kind, (arguments, weight, needs, *formats) in (
                     ENCODER_FORMATS.items()):
                 yield Case(f"{shape}-{kind}-{batch}", SHAPES[shape], "f32",
-                           arguments, lengths, 0, weight, needs,
+                           arguments, lengths, 0, 0, weight, needs,
                            list(zip(("ONNX Runtime", "OpenVINO"), formats)))
 
 

@@ -206,7 +206,8 @@ class Run:
             request = dict(
                 checkpoint=folder, format=kind, batch=len(case.lengths),
                 file=os.path.join(self.folder, f"{peer} {kind}"),
-                prompt=max(case.lengths), generate=case.generate,
+                prompt=max(case.lengths), depth=case.depth,
+                generate=case.generate,
                 threads=max(self.args.threads))
             try:
                 self.environment.require(peer)
@@ -222,7 +223,8 @@ class Run:
         return json.loads(smelt(
             "bench", self.ingot, "--json", "-t", str(threads), "--lengths",
             ",".join(map(str, self.case.lengths)), "-n",
-            str(self.case.generate), "-r", str(repetitions)))
+            str(self.case.generate), "-d", str(self.case.depth), "-r",
+            str(repetitions)))
 
     def measureSmelt(self, threads, repetitions):
         bench = self.bench(threads, repetitions)
@@ -348,12 +350,22 @@ def drawRoofline(path, rows, limits):
     roofline.draw(path, common.machine(), limits.bandwidth(), peaks, points)
 
 
+def withLengths(case, args):
+    """A decoder's case with the lengths that the command line asks for."""
+    if not case.generate:
+        return case
+    return case._replace(
+        lengths=[args.prompt] if args.prompt else case.lengths,
+        depth=case.depth if args.depth is None else args.depth)
+
+
 def listCases():
     for name, case in {**CASES, **NAMED}.items():
         count, longest = len(case.lengths), max(case.lengths)
         texts = (f"{count} x {longest}" if min(case.lengths) == longest else
                  f"{count} texts of {min(case.lengths)} to {longest}")
-        print(f"{name}: {case.shape}, {texts} tokens, "
+        after = f", generating after {case.depth}" if case.generate else ""
+        print(f"{name}: {case.shape}, {texts} tokens{after}, "
               f"{' '.join(case.arguments)}; "
               f"{', '.join(' '.join(pair) for pair in case.peers)}"
               f"{'' if name in CASES else ' (only if named)'}")
@@ -377,6 +389,11 @@ def main():
     parser.add_argument("--minutes", type=float, default=26,
                         help="without --case: begin no case after so many; "
                              "those left out are named (default: 26)")
+    parser.add_argument("--prompt", type=int, metavar="TOKENS",
+                        help="tokens of a decoder's prompt (default: 128)")
+    parser.add_argument("--depth", type=int, metavar="POSITIONS",
+                        help="positions in a decoder's cache before it "
+                             "generates (default: 512)")
     parser.add_argument("--keep", action="store_true",
                         help="keep compiled models and other systems' files")
     args = parser.parse_args()
@@ -386,6 +403,8 @@ def main():
     if max(args.threads) > processors:
         parser.error(f"{max(args.threads)} threads on {processors} processors: "
                      "systems that spin would wait for each other")
+    if min(args.prompt or 1, args.depth or 0) < 0 or args.prompt == 0:
+        parser.error("a prompt has a token at least, a cache no fewer than 0")
     if args.list:
         listCases()
         return
@@ -405,7 +424,8 @@ def main():
         if not args.case and time.monotonic() - begin > 60 * args.minutes:
             skip(name, f"{args.minutes:g} minutes are over; name it with --case")
             continue
-        run = Run({**CASES, **NAMED}[name], environment, args, skip)
+        run = Run(withLengths({**CASES, **NAMED}[name], args), environment,
+                  args, skip)
         print(f"{name}: preparing", flush=True)
         try:
             run.prepare()

@@ -9,8 +9,8 @@
 
 Runs in the environment that compare.py installs, a process for each request, so
 that no threads of one system are alive while another runs. REQUEST is JSON with
-checkpoint, format, file (without an ending), batch, prompt, generate, threads
-and repetitions: `prepare` writes the peer's model file, `measure` prints a line
+checkpoint, format, file (without an ending), batch, prompt, depth (positions in
+the cache before generating), generate, threads and repetitions: `prepare` writes the peer's model file, `measure` prints a line
 of JSON with the seconds of every repetition and the bytes that generating a
 token reads.
 """
@@ -22,10 +22,15 @@ import time
 from types import SimpleNamespace
 
 
-def timed(repetitions, body):
-    """Seconds of each repetition, after one without a clock."""
+FILL = 512  # tokens of a step that fills the cache
+
+
+def timed(repetitions, body, before=lambda: None):
+    """Seconds of each repetition of `body`, after one without a clock; `before`
+    runs before each, without one."""
     seconds = []
     for i in range(repetitions + 1):
+        before()
         start = time.perf_counter()
         body()
         seconds.append(time.perf_counter() - start)
@@ -43,7 +48,8 @@ def bytesPerToken(request, weights, element):
         config = json.load(file)
     position = (2 * config["num_hidden_layers"] * config["head_dim"] *
                 config["num_key_value_heads"] * element)  # keys and values
-    return weights(config) + position * (request.generate + 1) / 2
+    return weights(config) + position * (request.depth +
+                                         (request.generate + 1) / 2)
 
 
 class LlamaCpp:
@@ -98,32 +104,42 @@ class LlamaCpp:
         if not model:
             sys.exit(f"llama.cpp doesn't load {file}")
         params = api.llama_context_default_params()
-        params.n_ctx = max(request.prompt, request.generate)
+        params.n_ctx = max(request.prompt, request.depth + request.generate)
         params.n_threads = params.n_threads_batch = request.threads
         context = api.llama_init_from_model(model, params)
         if not context:
             sys.exit("llama.cpp makes no context")
         vocabulary = api.llama_vocab_n_tokens(api.llama_model_get_vocab(model))
 
+        def keep(positions):
+            memory = api.llama_get_memory(context)
+            if not api.llama_memory_seq_rm(memory, 0, positions, -1):
+                sys.exit("llama.cpp doesn't forget positions")
+
         def run(ids, step):
             array = (api.llama_token * len(ids))(*ids)
-            api.llama_memory_clear(api.llama_get_memory(context), True)
             for begin in range(0, len(ids), step):
                 part = ctypes.cast(
                     ctypes.byref(array, begin * ctypes.sizeof(api.llama_token)),
                     ctypes.POINTER(api.llama_token))
                 status = api.llama_decode(
-                    context, api.llama_batch_get_one(part, step))
+                    context, api.llama_batch_get_one(
+                        part, min(step, len(ids) - begin)))
                 if status:
                     sys.exit(f"llama_decode: status {status}")
                 api.llama_synchronize(context)
 
         prompt = someIds(request.prompt, vocabulary)
         answer = someIds(request.generate, vocabulary)
-        return {"prompt": timed(request.repetitions,
-                                lambda: run(prompt, len(prompt))),
+        prompts = timed(request.repetitions,
+                        lambda: run(prompt, api.llama_n_batch(context)),
+                        before=lambda: keep(0))
+        keep(0)
+        run(someIds(request.depth, vocabulary), FILL)
+        return {"prompt": prompts,
                 "generate": timed(request.repetitions,
-                                  lambda: run(answer, 1)),
+                                  lambda: run(answer, 1),
+                                  before=lambda: keep(request.depth)),
                 "bytes_per_token": bytesPerToken(
                     request, lambda config: self.weightBytes(request), 2)}
 
@@ -215,23 +231,30 @@ class OpenVino:
     def measureDecoder(self, request, infer):
         import numpy
 
-        def run(ids, step):
-            infer.reset_state()
-            for past in range(0, len(ids), step):
+        def run(ids, step, first=0):
+            for begin in range(0, len(ids), step):
+                some = ids[begin:begin + step]
+                past, end = first + begin, first + begin + len(some)
                 mask = numpy.triu(numpy.full(
-                    (step, past + step), -numpy.inf, numpy.float32), past + 1)
+                    (len(some), end), -numpy.inf, numpy.float32), past + 1)
                 infer.infer({
-                    "input_ids": numpy.array([ids[past:past + step]]),
-                    "position_ids": numpy.arange(past, past + step)[None],
+                    "input_ids": numpy.array([some]),
+                    "position_ids": numpy.arange(past, end)[None],
                     "mask": mask[None, None],
                     "beam_idx": numpy.zeros(1, numpy.int32)})
+
+        def fill():
+            infer.reset_state()
+            run(someIds(request.depth, 30000), FILL)
 
         prompt = someIds(request.prompt, 30000)
         answer = someIds(request.generate, 30000)
         return {"prompt": timed(request.repetitions,
-                                lambda: run(prompt, len(prompt))),
+                                lambda: run(prompt, len(prompt)),
+                                before=infer.reset_state),
                 "generate": timed(request.repetitions,
-                                  lambda: run(answer, 1)),
+                                  lambda: run(answer, 1, request.depth),
+                                  before=fill),
                 "bytes_per_token": bytesPerToken(
                     request, lambda config: self.weightBytes(request, config),
                     1)}
