@@ -35,7 +35,8 @@ config.environment["PATH"] = os.pathsep.join(
      config.environment["PATH"]])
 config.environment["PYTHONPATH"] = os.path.join(config.smelt_source, "utils")
 config.environment["PYTHONDONTWRITEBYTECODE"] = "1"
-
+sys.path.append(os.path.join(config.test_source_root, "Integration"))
+import bochs  # noqa: E402: from the folder above
 
 
 def minilmFolder():
@@ -58,6 +59,7 @@ config.substitutions += [
     ("%plugins", os.path.join(config.smelt_build, "lib")),
     ("%minilm", minilm or "no-minilm"),
     ("%emulated", config.smelt_emulated or "no-emulation"),
+    ("%bochs-kernel", config.smelt_bochs_kernel or "no-kernel"),
     ("%goldens", config.smelt_goldens or "no-goldens"),
     ("%vocabularies", config.smelt_vocabularies or "no-vocabularies"),
     # From tensors, linalg, scf and check ops to what mlir-runner executes.
@@ -91,6 +93,8 @@ features = {
     "avx512bf16": "avx512_bf16" in flags,
     # A cross compiler and qemu-user-static: see test/Emulated.
     "aarch64-compiler-and-qemu": bool(config.smelt_emulated),
+    # Bochs, what it boots with, and -DSMELT_BOCHS_KERNEL.
+    "bochs-and-kernel": not bochs.whyNot(config.smelt_bochs_kernel),
     "ptxas": shutil.which("ptxas") is not None,
     "numpy": importlib.util.find_spec("numpy") is not None,
     "minilm": minilm is not None,
