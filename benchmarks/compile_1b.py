@@ -5,10 +5,12 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===----------------------------------------------------------------------===//
-"""Time and peak resident memory of a whole compilation, next to plain copying.
+"""Time and peak resident memory of whole compilations, next to plain copying.
 
 Resident memory counts pages of the mapped checkpoint and of the file being
 written, which the system may drop at any time, beside what the compiler holds.
+What a compilation takes longer than its code alone (`--emit shared`) is packing
+weights.
 """
 import argparse
 import os
@@ -23,6 +25,9 @@ def main():
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", default="llama-3.2-1b")
     parser.add_argument("--dtype", default="bf16")
+    parser.add_argument("--quantize", action="append", metavar="SCHEME",
+                        help="also with this scheme; may be repeated "
+                             "(default: w4a8)")
     args = parser.parse_args()
 
     print(common.machine())
@@ -34,16 +39,30 @@ def main():
     shutil.copyfile(weights, copied)
     copying = time.perf_counter() - start
     os.remove(copied)
+    print(f"{args.shape}: {size / 1e9:.2f} GB of weights in {args.dtype}, "
+          f"copied in {copying:.1f} s")
 
+    lines = [["", "s", "of copying", "code, s", "GB/s a processor",
+              "resident GB", "of the weights", "ingot GB"]]
     ingot = os.path.join(common.WORK, f"{args.shape}.ingot")
-    timed = common.run("compile", folder, "--dtype", args.dtype, "-o", ingot)
-    print(f"{args.shape}: {size / 1e9:.2f} GB of weights, compiled in "
-          f"{timed.seconds:.1f} s, {timed.seconds / copying:.1f} times as long "
-          f"as copying them")
-    print(f"peak resident memory {timed.resident / 1e9:.2f} GB, "
-          f"{100 * timed.resident / size:.0f} % of the weights")
-    print(f"ingot of {os.path.getsize(ingot) / 1e9:.2f} GB, "
-          f"{100 * os.path.getsize(ingot) / size:.1f} % of the weights")
+    code = os.path.join(common.WORK, "code.so")
+    processors = len(os.sched_getaffinity(0))
+    for scheme in (None, *(args.quantize or ["w4a8"])):
+        options = ["--dtype", args.dtype]
+        options += ["--quantize", scheme] if scheme else []
+        alone = common.run("compile", folder, *options, "--emit", "shared",
+                           "-o", code)
+        whole = common.run("compile", folder, *options, "-o", ingot)
+        packing = (whole.seconds - alone.seconds) * processors
+        lines.append([
+            scheme or args.dtype, f"{whole.seconds:.1f}",
+            f"{whole.seconds / copying:.1f}", f"{alone.seconds:.1f}",
+            f"{size / 1e9 / packing:.1f}", f"{whole.resident / 1e9:.2f}",
+            f"{100 * whole.resident / size:.0f} %",
+            f"{os.path.getsize(ingot) / 1e9:.2f}"])
+        os.remove(ingot)
+        os.remove(code)
+    common.printTable(lines, left=(0,))
 
 
 if __name__ == "__main__":

@@ -293,10 +293,7 @@ mlir::Value zeroIfSmall(Emitter &e, mlir::Value x, mlir::Value value);
 /// The lower (0) or upper (1) halves of a vector of bytes.
 mlir::Value halfOf(Emitter &e, mlir::Value bytes, int64_t half);
 
-/// Columns of a buffer of rank 2.
-inline int64_t columnsOf(mlir::Value memref) {
-  return mlir::cast<mlir::MemRefType>(memref.getType()).getDimSize(1);
-}
+using kernel::columnsOf;
 
 /// Calls `tile` for the rows of `a`, as many as a register tile of `rowTile`
 /// has at most, on a number of them that is known.

@@ -13,7 +13,7 @@
 // first-level cache: rows whose bytes are a multiple of 4096 share a set, and
 // with 12 of them a product ran at 0.4 times the speed (benchmarks/Notes.md).
 //
-// panelRows is what a register tile covers in one pass over k, so that a pass
+// panelRows() is what a register tile covers in one pass over k, so that a pass
 // reads neighbouring lines: panels twice as wide took AVX2 up to a tenth more
 // time (benchmarks/Notes.md). With one vector of 16 lanes, a row alone would
 // wait for its sums.
@@ -50,18 +50,18 @@ using namespace smelt;
 // clang-format off
 static constexpr TargetRecord records[] = {
   // [doc:targets]
-  // name          triple       cpu          LLVM features               executed features                  bits regs  n  rows panels     unpack prefetch fma    f16c   bf16   bytes  signed  words  page
-  {"amx",         SMELT_LINUX, "x86-64-v4", SMELT_AMX,                 SMELT_V4 "," SMELT_AMX_NAMES,      512, 32,   32, 6, 1, 512 << 10, 48,     2, 2048,  true,  true,  true,  true,  false, true,  4096},
-  {"avx512-bf16", SMELT_LINUX, "x86-64-v4", "+avx512vnni,+avx512bf16", SMELT_V4 ",avx512vnni,avx512bf16", 512, 32,   32, 6, 4, 512 << 10, 48,     2, 2048,  true,  true,  true,  true,  false, true,  4096},
-  {"avx512-vnni", SMELT_LINUX, "x86-64-v4", "+avx512vnni",             SMELT_V4 ",avx512vnni",            512, 32,   32, 6, 4, 512 << 10, 48,     2, 2048,  true,  true,  false, true,  false, true,  4096},
-  {"avx512",      SMELT_LINUX, "x86-64-v4", "",                        SMELT_V4,                          512, 32,   32, 6, 4, 512 << 10, 48,     2, 2048,  true,  true,  false, false, false, true,  4096},
-  {"avx-vnni",    SMELT_LINUX, "x86-64-v3", "+avxvnni",                SMELT_V3 ",avxvnni",               256, 16,   16, 6, 1, 256 << 10, 48,     2, 2048,  true,  true,  false, true,  false, true,  4096},
-  {"avx2",        SMELT_LINUX, "x86-64-v3", "",                        SMELT_V3,                          256, 16,   16, 6, 1, 256 << 10, 48,     1, 2048,  true,  true,  false, false, false, true,  4096},
-  {"neon-i8mm",   SMELT_ARM,   "generic",   "+dotprod,+i8mm",          "neon,dotprod,i8mm",               128, 32,   16, 6, 1, 256 << 10, 48,     0, 0,     true,  true,  false, true,  true,  false, 65536},
-  {"neon-dotprod", SMELT_ARM,  "generic",   "+dotprod",                "neon,dotprod",                    128, 32,   16, 6, 1, 256 << 10, 48,     0, 0,     true,  true,  false, false, true,  false, 65536},
+  // name          triple       cpu          LLVM features               executed features                  bits regs  rows panels     unpack prefetch fma    f16c   bf16   bytes  signed  words  page
+  {"amx",         SMELT_LINUX, "x86-64-v4", SMELT_AMX,                 SMELT_V4 "," SMELT_AMX_NAMES,      512, 32,   6, 1, 512 << 10, 48,     2, 2048,  true,  true,  true,  true,  false, true,  4096},
+  {"avx512-bf16", SMELT_LINUX, "x86-64-v4", "+avx512vnni,+avx512bf16", SMELT_V4 ",avx512vnni,avx512bf16", 512, 32,   6, 4, 512 << 10, 48,     2, 2048,  true,  true,  true,  true,  false, true,  4096},
+  {"avx512-vnni", SMELT_LINUX, "x86-64-v4", "+avx512vnni",             SMELT_V4 ",avx512vnni",            512, 32,   6, 4, 512 << 10, 48,     2, 2048,  true,  true,  false, true,  false, true,  4096},
+  {"avx512",      SMELT_LINUX, "x86-64-v4", "",                        SMELT_V4,                          512, 32,   6, 4, 512 << 10, 48,     2, 2048,  true,  true,  false, false, false, true,  4096},
+  {"avx-vnni",    SMELT_LINUX, "x86-64-v3", "+avxvnni",                SMELT_V3 ",avxvnni",               256, 16,   6, 1, 256 << 10, 48,     2, 2048,  true,  true,  false, true,  false, true,  4096},
+  {"avx2",        SMELT_LINUX, "x86-64-v3", "",                        SMELT_V3,                          256, 16,   6, 1, 256 << 10, 48,     1, 2048,  true,  true,  false, false, false, true,  4096},
+  {"neon-i8mm",   SMELT_ARM,   "generic",   "+dotprod,+i8mm",          "neon,dotprod,i8mm",               128, 32,   6, 1, 256 << 10, 48,     0, 0,     true,  true,  false, true,  true,  false, 65536},
+  {"neon-dotprod", SMELT_ARM,  "generic",   "+dotprod",                "neon,dotprod",                    128, 32,   6, 1, 256 << 10, 48,     0, 0,     true,  true,  false, false, true,  false, 65536},
   // [/doc:targets]
-  {"generic",     SMELT_LINUX, "x86-64",    "",                        "",                                128, 16,   16, 6, 1, 256 << 10, 48,     0, 0,     false, false, false, false, false, true,  4096},
-  {"neon",        SMELT_ARM,   "generic",   "",                        "neon",                            128, 32,   16, 6, 1, 256 << 10, 48,     0, 0,     true,  true,  false, false, false, false, 65536},
+  {"generic",     SMELT_LINUX, "x86-64",    "",                        "",                                128, 16,   6, 1, 256 << 10, 48,     0, 0,     false, false, false, false, false, true,  4096},
+  {"neon",        SMELT_ARM,   "generic",   "",                        "neon",                            128, 32,   6, 1, 256 << 10, 48,     0, 0,     true,  true,  false, false, false, false, 65536},
 };
 // clang-format on
 

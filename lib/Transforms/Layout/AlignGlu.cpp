@@ -82,7 +82,7 @@ struct AlignGlu : smelt::impl::AlignGluBase<AlignGlu> {
     });
 
     for (Operation *op : params)
-      if (failed(align(cast<llm::ParamOp>(op), target->panelRows)))
+      if (failed(align(cast<llm::ParamOp>(op), target->panelRows())))
         return signalPassFailure();
     for (Operation *linear : linears) {
       auto op = cast<llm::LinearOp>(linear);

@@ -49,10 +49,10 @@ struct AssignLayouts : smelt::impl::AssignLayoutsBase<AssignLayouts> {
       Type element = param.getStoredType().getElementType();
       bool isWeight = weights.contains(param.getSymNameAttr());
       param.setLayoutAttr(
-          isWeight
-              ? llm::LayoutAttr::get(&getContext(), "panel", target->panelRows,
-                                     target->panelDepth(element))
-              : llm::LayoutAttr::get(&getContext(), "rows", 0, 0));
+          isWeight ? llm::LayoutAttr::get(&getContext(), "panel",
+                                          target->panelRows(),
+                                          target->panelDepth(element))
+                   : llm::LayoutAttr::get(&getContext(), "rows", 0, 0));
     }
   }
 };

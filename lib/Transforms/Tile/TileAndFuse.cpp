@@ -35,11 +35,8 @@ namespace smelt {
 
 using namespace mlir;
 using namespace smelt;
+using kernel::columnsOf;
 using llm::FormatRecord;
-
-static int64_t columnsOf(Value rows) {
-  return cast<ShapedType>(rows.getType()).getDimSize(1);
-}
 
 namespace {
 

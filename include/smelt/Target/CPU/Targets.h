@@ -41,7 +41,6 @@ struct TargetRecord {
                                        // separated by commas
   int64_t vectorBits;                  // bits of a vector register
   int64_t vectorCount;                 // vector registers
-  int64_t panelRows;      // n of the layout panel: two vectors, at least 16
   int64_t rowTile;        // rows (tokens) of a matrix product's register tile
   int64_t panelTile;      // times 16 columns of a register tile, if more than a
                           // panel has
@@ -83,6 +82,8 @@ struct TargetRecord {
   /// Rows of the register tile of a product with rows of `a` and weights stored
   /// as `w`: tileRows where tiles multiply them, otherwise rowTile.
   int64_t productRows(mlir::Type a, mlir::Type w) const;
+  /// n of the layout panel for weights of floats: two vectors, at least 16.
+  int64_t panelRows() const { return lanes() > 8 ? 2 * lanes() : 16; }
   /// k of the layout panel for weights stored as `element`: 2 for bf16, whose
   /// dot products take pairs, otherwise 1. The same for all targets.
   int64_t panelDepth(mlir::Type element) const;

@@ -27,8 +27,8 @@ using namespace smelt::kernel;
 // Tile maps
 //===----------------------------------------------------------------------===//
 
-static int64_t columns(Value value) {
-  return cast<ShapedType>(value.getType()).getDimSize(1);
+int64_t kernel::columnsOf(Value rows) {
+  return cast<ShapedType>(rows.getType()).getDimSize(1);
 }
 
 TileMap QuantizeOp::getTileMap() {
@@ -315,14 +315,14 @@ int64_t QuantizeOp::getScaleCount(llm::ActivationAttr activation,
 
 LogicalResult QuantizeOp::verify() {
   int64_t padded =
-      llvm::alignTo(columns(getX()), llm::FormatRecord::unitColumns);
-  if (columns(getQ()) != padded)
+      llvm::alignTo(columnsOf(getX()), llm::FormatRecord::unitColumns);
+  if (columnsOf(getQ()) != padded)
     return emitOpError("expects columns of q (")
-           << columns(getQ()) << ") to be those of x, padded to "
+           << columnsOf(getQ()) << ") to be those of x, padded to "
            << padded; // (C1)
   int64_t units = padded / llm::FormatRecord::unitColumns;
   int64_t scales = getScaleCount(getActivation(), padded);
-  if (columns(getSums()) != units || columns(getScales()) != scales)
+  if (columnsOf(getSums()) != units || columnsOf(getScales()) != scales)
     return emitOpError("expects ") << units << " columns of sums and " << scales
                                    << " of scales"; // (C2)
   return success();
@@ -336,7 +336,7 @@ static LogicalResult verifyQuantized(MatmulOp op) {
            << op.getFormat(); // (C6)
   const llm::FormatRecord format = op.getStored();
   auto w = cast<ShapedType>(op.getW().getType());
-  int64_t k = columns(op.getA()), n = columns(op.getInit());
+  int64_t k = columnsOf(op.getA()), n = columnsOf(op.getInit());
   if (w.getRank() != 2 || w.getDimSize(1) != format.panelBytes(k))
     return op.emitOpError("expects panels of ")
            << format.panelBytes(k) << " bytes for " << k << " columns, got "
@@ -375,11 +375,11 @@ LogicalResult MatmulOp::verify() {
     return emitOpError("expects panels of rank 4");
   if (ShapedType::isDynamicShape(w.drop_front()))
     return emitOpError("expects static panels");
-  if (static_cast<int64_t>(llvm::divideCeil(columns(getA()), w[3])) != w[1])
+  if (static_cast<int64_t>(llvm::divideCeil(columnsOf(getA()), w[3])) != w[1])
     return emitOpError("expects columns of a (")
-           << columns(getA()) << ") to fill " << w[1] << " groups of "
+           << columnsOf(getA()) << ") to fill " << w[1] << " groups of "
            << w[3]; // (C1)
-  if (int64_t n = columns(getInit());
+  if (int64_t n = columnsOf(getInit());
       !ShapedType::isDynamic(w[0]) && !ShapedType::isDynamic(n) &&
       static_cast<int64_t>(llvm::divideCeil(n, w[2])) != w[0])
     return emitOpError("expects columns of init (")
@@ -413,7 +413,7 @@ LogicalResult UnpackOp::verify() {
 LogicalResult GatherOp::verify() {
   auto table = cast<ShapedType>(getTable().getType());
   if (getFormat() && getFormat()->isQuantized()) {
-    int64_t bytes = getFormat()->getRecord().panelBytes(columns(getInit()));
+    int64_t bytes = getFormat()->getRecord().panelBytes(columnsOf(getInit()));
     if (table.getRank() == 2 && table.getElementType().isInteger(8) &&
         table.getDimSize(1) == bytes)
       return success();
@@ -424,17 +424,17 @@ LogicalResult GatherOp::verify() {
                       ? table.getDimSize(1) * table.getDimSize(3)
                   : table.getRank() == 2 ? table.getDimSize(1)
                                          : -1;
-  if (width < columns(getInit()))
+  if (width < columnsOf(getInit()))
     return emitOpError("expects a table of rank 2 or 4 with at least ")
-           << columns(getInit()) << " columns"; // (C1)
+           << columnsOf(getInit()) << " columns"; // (C1)
   return success();
 }
 
 LogicalResult RotateOp::verify() {
-  if (columns(getX()) != columns(getInit()) ||
-      columns(getX()) % (2 * columns(getCos())))
+  if (columnsOf(getX()) != columnsOf(getInit()) ||
+      columnsOf(getX()) % (2 * columnsOf(getCos())))
     return emitOpError("expects columns of x and init to be one multiple of ")
-           << 2 * columns(getCos()); // (C1)
+           << 2 * columnsOf(getCos()); // (C1)
   return success();
 }
 
@@ -458,10 +458,10 @@ template <typename Op> static LogicalResult verifyQueries(Op op) {
   int64_t group = op.getGroup(), size = op.getKPool().getType().getDimSize(3);
   if (group < 1 || size < 1)
     return op.emitOpError("expects a positive group and a static head size");
-  if (!ShapedType::isDynamic(columns(op.getQ())) &&
-      columns(op.getQ()) % (group * size))
+  if (!ShapedType::isDynamic(columnsOf(op.getQ())) &&
+      columnsOf(op.getQ()) % (group * size))
     return op.emitOpError("expects columns of q (")
-           << columns(op.getQ()) << ") to be a multiple of " << group * size
+           << columnsOf(op.getQ()) << ") to be a multiple of " << group * size
            << ", group * head size";
   return success();
 }
@@ -484,9 +484,10 @@ LogicalResult MergeSpansOp::verify() {
   int64_t width = static_cast<int64_t>(getGroup()) * getSize();
   if (getGroup() < 1 || getSize() < 1 || getHeads() < 1)
     return emitOpError("expects a positive group, size and number of heads");
-  if (!ShapedType::isDynamic(columns(getInit())) && columns(getInit()) % width)
+  if (!ShapedType::isDynamic(columnsOf(getInit())) &&
+      columnsOf(getInit()) % width)
     return emitOpError("expects columns of init (")
-           << columns(getInit()) << ") to be a multiple of " << width
+           << columnsOf(getInit()) << ") to be a multiple of " << width
            << ", group * size"; // (C1)
   return success();
 }
@@ -500,7 +501,7 @@ LogicalResult CachedAttentionOp::verify() {
 LogicalResult AttentionOp::verify() {
   int64_t group = getGroup(), size = getSize();
   int64_t rows = cast<ShapedType>(getKT().getType()).getDimSize(0);
-  int64_t q = columns(getQ()), v = columns(getV());
+  int64_t q = columnsOf(getQ()), v = columnsOf(getV());
   if (group < 1 || size < 1)
     return emitOpError("expects a positive group and a positive size");
   if (!ShapedType::isDynamic(v) && v % size)
@@ -518,10 +519,10 @@ LogicalResult AttentionOp::verify() {
 
 LogicalResult TransposeOp::verify() {
   int64_t rows = cast<ShapedType>(getInit().getType()).getDimSize(0);
-  if (!ShapedType::isDynamic(rows) && !ShapedType::isDynamic(columns(getX())) &&
-      rows != columns(getX()))
+  if (!ShapedType::isDynamic(rows) &&
+      !ShapedType::isDynamic(columnsOf(getX())) && rows != columnsOf(getX()))
     return emitOpError("expects columns of x (")
-           << columns(getX()) << ") to be the rows of init (" << rows
+           << columnsOf(getX()) << ") to be the rows of init (" << rows
            << ")"; // (C1)
   return success();
 }

@@ -43,6 +43,9 @@ struct TileMap {
   llvm::SmallVector<TileMapEntry> entries;
 };
 
+/// Columns of a tensor or buffer of rank 2.
+int64_t columnsOf(mlir::Value rows);
+
 /// Registers the bufferisation of kernel ops.
 void registerBufferizableOpInterfaceModels(mlir::DialectRegistry &registry);
 
