@@ -89,13 +89,6 @@ inline void storeFloat(Element type, float value, uint8_t *out) {
   std::memcpy(out, &half, sizeof(half));
 }
 
-/// Rounds to `type`.
-inline float roundTo(Element type, float value) {
-  uint8_t bytes[4];
-  storeFloat(type, value, bytes);
-  return loadFloat(type, bytes);
-}
-
 } // namespace smelt
 
 #endif // SMELT_LIB_TARGET_INGOT_CONVERT_H

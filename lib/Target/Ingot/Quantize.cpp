@@ -5,11 +5,14 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A panel is made run by run: a run is the columns of a group, or of a block
-// where a row shares one scale. Its integers, a byte each, become words of four
-// bytes, one for each chunk:
+// A panel is made run by run: a run is the columns of a group, or of a unit
+// where a row shares one scale. It is turned first, so that loops go through
+// all rows of the panel at once, and what they make of a few columns are the
+// words of a chunk, in their order:
 //
-//     x: f32 [columns] --quantizeRun--> u: u8 [columns] --storeRun--> chunks
+//     x: f32 [rows][columns] --load--> run: f32 [columns][rows]
+//     run --rangesOf, affineOf--> scale, minimum: f32 [rows]
+//     run --storeRun--> chunks: u32 [columns / chunkColumns][rows]
 //
 // Every format is q * scale + minimum, q = u - zeroPoint, with a minimum of 0
 // where it has none: computed in double and rounded once, this is the product
@@ -26,6 +29,8 @@
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
 #include <algorithm>
+#include <array>
+#include <cassert>
 #include <cmath>
 #include <limits>
 
@@ -70,10 +75,54 @@ struct RunPlace {
   }
 };
 
+/// One of something for each row of a panel.
+template <typename T> using Lanes = std::array<T, FormatRecord::panelRows>;
+
 /// The smallest and the largest of some elements.
 struct Range {
   float low, high;
-  bool isFinite; // all of them
+};
+
+/// Those of each row, from one element of each on.
+struct Ranges {
+  Lanes<float> low, high, odd = {}; // NaN from an infinity or a NaN on
+
+  explicit Ranges(const Lanes<float> &x) : low(x), high(x) {}
+  Range operator[](int64_t r) const { return {low[r], high[r]}; }
+  bool isFinite(int64_t r) const { return odd[r] == 0; }
+
+  void include(const Lanes<float> &x) {
+    for (size_t r = 0; r < x.size(); ++r) {
+      low[r] = x[r] < low[r] ? x[r] : low[r];
+      high[r] = x[r] > high[r] ? x[r] : high[r];
+      odd[r] += x[r] * 0;
+    }
+  }
+};
+
+/// What serves a run of each row.
+struct Affines {
+  Lanes<float> scale = {}, minimum = {};
+
+  Affine operator[](int64_t r) const { return {scale[r], minimum[r]}; }
+};
+
+/// Columns of a panel, those of a run at most, turned. Missing rows are zeros.
+struct Run {
+  static constexpr int64_t capacity = 256;
+
+  int64_t count = 0; // columns inside of the matrix
+  Lanes<float> columns[capacity] = {};
+
+  void load(const PanelRows &rows, int64_t column, int64_t most) {
+    assert(most <= capacity && "a run has at most as many columns");
+    count = std::clamp<int64_t>(rows.columns - column, 0, most);
+    for (int64_t r = 0; r < rows.count; ++r) {
+      const uint32_t *x = rows.data + r * rows.stride + column;
+      for (int64_t c = 0; c < count; ++c)
+        columns[c][r] = floatFromBits(x[c]);
+    }
+  }
 };
 } // namespace
 
@@ -85,30 +134,9 @@ static int64_t columnsOfRun(const FormatRecord &record) {
 // Scales
 //===----------------------------------------------------------------------===//
 
-/// In lanes, because the order of comparisons is not a compiler's to change.
-static Range rangeOf(const uint32_t *x, int64_t count) {
-  constexpr int64_t width = 4;
-  float low[width], high[width], odd[width] = {};
-  std::fill_n(low, width, floatFromBits(x[0]));
-  std::fill_n(high, width, floatFromBits(x[0]));
-  auto include = [&](int64_t lane, float value) {
-    low[lane] = value < low[lane] ? value : low[lane];
-    high[lane] = value > high[lane] ? value : high[lane];
-    odd[lane] += value * 0; // NaN from an infinity or a NaN on
-  };
-  int64_t i = 0;
-  for (; i + width <= count; i += width)
-    for (int64_t lane = 0; lane < width; ++lane)
-      include(lane, floatFromBits(x[i + lane]));
-  for (; i < count; ++i)
-    include(i % width, floatFromBits(x[i]));
-  for (int64_t half = width / 2; half; half /= 2)
-    for (int64_t lane = 0; lane < half; ++lane) {
-      low[lane] = std::min(low[lane], low[lane + half]);
-      high[lane] = std::max(high[lane], high[lane + half]);
-      odd[lane] += odd[lane + half];
-    }
-  return {low[0], high[0], odd[0] == 0};
+static void include(Ranges &ranges, const Run &run) {
+  for (int64_t c = 0; c < run.count; ++c)
+    ranges.include(run.columns[c]);
 }
 
 /// The element of the largest magnitude; the first, if two are its mirrors.
@@ -120,73 +148,84 @@ static float extremeOf(const uint32_t *x, Range range) {
   return floatFromBits(*x);
 }
 
-/// The scale, and the minimum if there is one, of elements x, as stored.
-static Affine affineOf(const FormatRecord &record, Levels levels, Element type,
-                       const uint32_t *x, Range range) {
-  Affine affine;
-  if (record.hasMinimum)
-    affine = {(range.high - range.low) / levels.high, range.low};
-  else if (levels.low == -levels.high)
-    affine.scale = std::max(range.high, -range.low) / levels.high;
-  else // so few levels that the one without a mirror is worth using
-    affine.scale = extremeOf(x, range) / levels.low;
-  // The sums turn -0 into 0.
-  return {roundTo(type, affine.scale) + 0.0f,
-          roundTo(type, affine.minimum) + 0.0f};
+/// To elements of `type`, and -0 to 0.
+static void round(Element type, Lanes<float> &x) {
+  auto each = [&](auto change) {
+    for (float &value : x)
+      value = floatFromBits(change(bitsOfFloat(value))) + 0.0f;
+  };
+  if (type == Element::F16)
+    each([](uint32_t bits) { return f32FromF16(f16FromF32(bits)); });
+  else if (type == Element::BF16)
+    each([](uint32_t bits) { return f32FromBF16(bf16FromF32(bits)); });
+  else
+    each([](uint32_t bits) { return bits; });
+}
+
+/// Scales, and minima if there are any, as stored, of elements from `column` on
+/// whose ranges are given.
+static Affines affinesOf(const FormatRecord &record, Levels levels,
+                         Element type, const PanelRows &rows, int64_t column,
+                         const Ranges &ranges) {
+  Affines affines;
+  if (record.hasMinimum) {
+    for (int64_t r = 0; r < record.panelRows; ++r)
+      affines.scale[r] = (ranges.high[r] - ranges.low[r]) / levels.high;
+    affines.minimum = ranges.low;
+  } else if (levels.low == -levels.high) {
+    for (int64_t r = 0; r < record.panelRows; ++r)
+      affines.scale[r] = std::max(ranges.high[r], -ranges.low[r]) / levels.high;
+  } else { // so few levels that the one without a mirror is worth using
+    for (int64_t r = 0; r < rows.count; ++r)
+      affines.scale[r] =
+          ranges.isFinite(r)
+              ? extremeOf(rows.data + r * rows.stride + column, ranges[r]) /
+                    levels.low
+              : 0;
+  }
+  round(type, affines.scale);
+  round(type, affines.minimum);
+  return affines;
 }
 
 //===----------------------------------------------------------------------===//
 // Elements
 //===----------------------------------------------------------------------===//
 
-/// Elements to integers of a byte each.
-static void quantizeRun(Levels levels, Affine affine, const uint32_t *x,
-                        int64_t count, uint8_t *u) {
+/// Integers of a byte each, in words: byte i of word j of a chunk's parts is
+/// that of column 4 j + i, and part j is shifted by j * bits. Returns the sum
+/// of each row's, those beyond the matrix among them, which are zero points.
+template <int64_t bits>
+static Lanes<int32_t> storeRun(Levels levels, const Affines &affines, Run &run,
+                               int64_t runColumns, uint8_t *out) {
+  constexpr int64_t rows = FormatRecord::panelRows;
   float low = levels.low, high = levels.high;
-  float divisor =
-      affine.scale == 0 ? std::numeric_limits<float>::infinity() : affine.scale;
+  Lanes<float> divisor;
+  for (int64_t r = 0; r < rows; ++r)
+    divisor[r] = affines.scale[r] == 0 ? std::numeric_limits<float>::infinity()
+                                       : affines.scale[r];
+  std::fill(run.columns + run.count, run.columns + runColumns, affines.minimum);
   // Added to a number below 2^22 this rounds it to an integer, which is then in
   // the low bits. Ties go to even ones, and stay there: zero points are even.
   float magic = 0x1.8p23f + levels.zeroPoint;
-  auto quantize = [&](int64_t i) {
-    float q = (floatFromBits(x[i]) - affine.minimum) / divisor;
-    q = q < low ? low : q;
-    q = q > high ? high : q;
-    u[i] = bitsOfFloat(q + magic);
-  };
-  int64_t i = 0;
-  for (; i + FormatRecord::unitColumns <= count; i += FormatRecord::unitColumns)
-    for (int64_t j = 0; j < FormatRecord::unitColumns; ++j)
-      quantize(i + j);
-  for (; i < count; ++i)
-    quantize(i);
-}
-
-/// The sum of what a run's first `count` integers stand for; the others are
-/// zero points.
-static double sumOfRun(Levels levels, Affine affine, const uint8_t *u,
-                       int64_t columns, int64_t count) {
-  uint16_t sum = 0; // of up to 256 bytes
-  for (int64_t i = 0; i < columns; ++i)
-    sum += u[i];
-  int64_t q = sum - columns * levels.zeroPoint;
-  return static_cast<double>(q) * affine.scale +
-         static_cast<double>(count) * affine.minimum;
-}
-
-/// Word j of a chunk has byte i of columns 4 j + i, shifted by j * bits.
-template <int64_t bits>
-static void storeWords(int64_t columns, const uint8_t *u, uint8_t *out) {
-  for (int64_t c = 0; c < columns; c += 32 / bits) {
-    uint32_t word = 0;
-    for (int64_t j = 0; j < 8 / bits; ++j) {
-      uint32_t part;
-      std::memcpy(&part, u + c + 4 * j, 4);
-      word |= part << j * bits;
+  Lanes<int32_t> sums = {};
+  for (int64_t first = 0; first < runColumns; first += 32 / bits) {
+    Lanes<uint32_t> words = {};
+    for (int64_t i = 0; i < 32 / bits; ++i) {
+      const Lanes<float> &x = run.columns[first + i];
+      for (int64_t r = 0; r < rows; ++r) {
+        float q = (x[r] - affines.minimum[r]) / divisor[r];
+        q = q < low ? low : q;
+        q = q > high ? high : q;
+        uint32_t u = bitsOfFloat(q + magic) & 0xff;
+        sums[r] += u;
+        words[r] |= u << (i % 4 * 8 + i / 4 * bits);
+      }
     }
-    std::memcpy(out, &word, 4);
+    std::memcpy(out, words.data(), sizeof(words));
     out += FormatRecord::chunkBytes;
   }
+  return sums;
 }
 
 template <int64_t bits>
@@ -213,7 +252,7 @@ static const char *nameOf(Element type) {
 
 /// Why `count` elements from `column` of row `r` have no scale.
 static std::string describe(Element type, const PanelRows &rows, int64_t r,
-                            int64_t column, int64_t count) {
+                            int64_t column, int64_t count, Range range) {
   std::string message;
   ::llvm::raw_string_ostream stream(message);
   stream << "row " << rows.first + r << ", column";
@@ -225,7 +264,6 @@ static std::string describe(Element type, const PanelRows &rows, int64_t r,
     stream << " " << column + (odd - x) << ": expected a finite element, got "
            << ::llvm::format("%g", floatFromBits(*odd));
   } else {
-    Range range = rangeOf(x, count);
     stream << "s " << column << " to " << column + count - 1
            << ": expected elements whose scale fits " << nameOf(type)
            << ", got some of magnitude "
@@ -235,29 +273,24 @@ static std::string describe(Element type, const PanelRows &rows, int64_t r,
   return message;
 }
 
-/// Finds what serves the `count` elements from `column` of each row. Steps that
-/// wait for one another are apart, so that those of many rows overlap.
+/// Finds what serves the `count` elements from `column` of each row.
 static bool findAffines(const FormatRecord &record, Element type,
                         const PanelRows &rows, int64_t column, int64_t count,
-                        Affine *affines, std::string &error) {
-  if (count == 0) {
-    std::fill_n(affines, FormatRecord::panelRows, Affine());
+                        const Ranges &ranges, Affines &affines,
+                        std::string &error) {
+  affines = {};
+  if (!count)
     return true;
-  }
   Levels levels(record);
-  Range ranges[FormatRecord::panelRows];
-  const uint32_t *x = rows.data + column;
+  affines = affinesOf(record, levels, type, rows, column, ranges);
+  // NaN where an element, or a value of the format, is too large.
+  Lanes<float> doubts = ranges.odd;
+  for (int64_t r = 0; r < record.panelRows; ++r)
+    for (int32_t q : {levels.low, levels.high})
+      doubts[r] += static_cast<float>(affines[r](q)) * 0;
   for (int64_t r = 0; r < rows.count; ++r)
-    ranges[r] = rangeOf(x + r * rows.stride, count);
-  for (int64_t r = 0; r < rows.count; ++r)
-    if (ranges[r].isFinite)
-      affines[r] =
-          affineOf(record, levels, type, x + r * rows.stride, ranges[r]);
-  for (int64_t r = 0; r < rows.count; ++r)
-    if (!ranges[r].isFinite ||
-        !std::isfinite(static_cast<float>(affines[r](levels.low))) ||
-        !std::isfinite(static_cast<float>(affines[r](levels.high)))) {
-      error = describe(type, rows, r, column, count);
+    if (doubts[r] != 0) {
+      error = describe(type, rows, r, column, count, ranges[r]);
       return false;
     }
   return true;
@@ -267,35 +300,47 @@ bool smelt::quantizePanel(const FormatRecord &record, Element scaleType,
                           const PanelRows &rows, uint8_t *panel,
                           std::string &error) {
   Levels levels(record);
-  Affine affines[FormatRecord::panelRows] = {};
-  double sums[FormatRecord::panelRows] = {};
-  if (!record.group &&
-      !findAffines(record, scaleType, rows, 0, rows.columns, affines, error))
-    return false;
-
+  Affines affines;
+  Run run;
   int64_t runColumns = columnsOfRun(record);
   int64_t runCount =
       record.blockCount(rows.columns) * record.blockColumns() / runColumns;
-  auto storeRun = record.bits == 8 ? storeWords<8> : storeWords<4>;
-  ::llvm::SmallVector<uint8_t, 256> u(runColumns);
-  for (int64_t run = 0; run < runCount; ++run) {
-    RunPlace place(record, rows.columns, run);
-    int64_t column = run * runColumns;
-    int64_t inside = std::clamp<int64_t>(rows.columns - column, 0, runColumns);
-    if (record.group &&
-        !findAffines(record, scaleType, rows, column, inside, affines, error))
+  if (!record.group) {
+    run.load(rows, 0, runColumns);
+    Ranges ranges(run.columns[0]);
+    for (int64_t i = 0; i < runCount; ++i) {
+      run.load(rows, i * runColumns, runColumns);
+      include(ranges, run);
+    }
+    if (!findAffines(record, scaleType, rows, 0, rows.columns, ranges, affines,
+                     error))
       return false;
+  }
+
+  Lanes<double> sums = {};
+  auto storeRun = record.bits == 8 ? ::storeRun<8> : ::storeRun<4>;
+  for (int64_t i = 0; i < runCount; ++i) {
+    RunPlace place(record, rows.columns, i);
+    int64_t column = i * runColumns;
+    run.load(rows, column, runColumns);
+    if (record.group) {
+      Ranges ranges(run.columns[0]);
+      include(ranges, run);
+      if (!findAffines(record, scaleType, rows, column, run.count, ranges,
+                       affines, error))
+        return false;
+    }
+    Lanes<int32_t> integers =
+        storeRun(levels, affines, run, runColumns, panel + place.elements);
     for (int64_t r = 0; r < record.panelRows; ++r) {
-      int64_t count = r < rows.count ? inside : 0;
-      quantizeRun(levels, affines[r], rows.data + r * rows.stride + column,
-                  count, u.data());
-      std::fill(u.begin() + count, u.end(), levels.zeroPoint);
-      storeRun(runColumns, u.data(), panel + place.elements + 4 * r);
+      Affine affine = affines[r];
       int64_t entry = r * record.scaleBytes;
-      storeFloat(scaleType, affines[r].scale, panel + place.scales + entry);
+      storeFloat(scaleType, affine.scale, panel + place.scales + entry);
       if (record.hasMinimum)
-        storeFloat(scaleType, affines[r].minimum, panel + place.minima + entry);
-      sums[r] += sumOfRun(levels, affines[r], u.data(), runColumns, count);
+        storeFloat(scaleType, affine.minimum, panel + place.minima + entry);
+      int64_t q = integers[r] - runColumns * levels.zeroPoint;
+      sums[r] += static_cast<double>(q) * affine.scale +
+                 static_cast<double>(run.count) * affine.minimum;
     }
   }
   for (int64_t r = 0; r < record.panelRows; ++r) {
