@@ -28,8 +28,7 @@ KERNEL_OPTIONS = ("console=ttyS0 mitigations=off nokaslr nopti panic=1 lsm= "
 LOADER = ("/usr/lib/ISOLINUX/isolinux.bin",
           "/usr/lib/syslinux/modules/bios/ldlinux.c32")
 PROGRAMS = ("bochs-bin", "busybox", "cpio", "xorriso")
-COMMANDS = ("cat", "cp", "echo", "mount", "poweroff", "sh", "sha256sum",
-            "sleep")
+COMMANDS = ("echo", "mount", "poweroff", "sh", "sha256sum", "sleep")
 
 CONFIGURATION = """\
 cpu: model={model}, count=1, ips=100000000, reset_on_triple_fault=0, ignore_bad_msrs=1
