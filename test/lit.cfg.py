@@ -91,6 +91,8 @@ features = {
     "avx2": "avx2" in flags,
     "avx512": {"avx512f", "avx512bw", "avx512vl", "avx512dq"} <= flags,
     "avx512bf16": "avx512_bf16" in flags,
+    # A target that Integration/native.test can run here.
+    "above-avx2": bool({"avx512bw", "avx_vnni"} & flags),
     # A cross compiler and qemu-user-static: see test/Emulated.
     "aarch64-compiler-and-qemu": bool(config.smelt_emulated),
     # Bochs, what it boots with, and -DSMELT_BOCHS_KERNEL.
@@ -103,3 +105,4 @@ features = {
 }
 features.update((tool, True) for tool in config.smelt_tools)
 config.available_features.update(name for name in features if features[name])
+config.substitutions.append(("%processor-flags", ",".join(sorted(flags)) or "none"))

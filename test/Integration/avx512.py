@@ -14,30 +14,18 @@ the products of bytes spelled out, are also compiled for this processor
 must be the same bits. Code that the emulated processor lacks instructions for
 is refused, and of several versions it runs the best that it can.
 """
-import hashlib
 import os
 import shutil
 import sys
 
 import bochs
-import safetensors
-from emulate import compileEmulated
+from emulate import DECODERS, ENCODERS, expectedDigest, saveInputs
 from smelt import program, smelt
 
 TARGETS = ("avx512-vnni", "avx512")  # the best one first
-DECODERS = (("f32", ("--dtype", "f32")), ("w8a8", ("--quantize", "w8a8")),
-            ("w8a8t", ("--quantize", "w8a8t")),
-            ("w4a8", ("--quantize", "w4a8", "--kv-cache", "int8")),
-            ("w4a8t", ("--quantize", "w4a8t")))
-ENCODERS = (("f32", ("--dtype", "f32")), ("w7a8t", ("--quantize", "w7a8t")))
 REFUSED = "avx512-bf16"
 # Over a block of the cache, whole tiles of rows and one that is not.
 TOKENS = 67
-
-
-def digest(path):
-    with open(path, "rb") as file:
-        return hashlib.sha256(file.read()).hexdigest()
 
 
 class Images:
@@ -67,13 +55,8 @@ class Images:
               ",".join((*TARGETS, "avx2")), "-o", self.path(ingot))
         self.files.append(self.path(ingot))
         for target in TARGETS:
-            native, out = self.path("native.ingot"), self.path("native.out")
-            compileEmulated(target, checkpoint, options, native)
-            smelt("logits", native, "--ids-file", inputs, "-t", "1", "-o", out)
-            for tensor in safetensors.load(out).values():
-                if any(value != value for value in tensor.values):
-                    sys.exit(f"{name}: {target} in emulation has a NaN")
-            expected = digest(out)
+            expected = expectedDigest(self.work, target, checkpoint, options,
+                                      inputs)
             self.check(f"{name}:{target}", ingot, inputs, expected, "--target",
                        target)
             if target == TARGETS[0]:
@@ -87,15 +70,12 @@ def main():
     shutil.rmtree(work, ignore_errors=True)
     os.makedirs(work)
     images = Images(work)
-    ids = [(i * i * 37 + 11 * i + 5) % 300 + 1 for i in range(TOKENS)]
     prompt, batch = map(images.path, ("ids.safetensors", "batch.safetensors"))
-    safetensors.save(prompt, {"prompt_ids": safetensors.integers(ids)})
-    safetensors.save(batch, {"input_ids": safetensors.integers(
-        [i % 100 for i in ids[:66]], [2, 33])})
+    saveInputs(prompt, batch, TOKENS)
     images.files += [prompt, batch]
     for checkpoint, cases, inputs in ((decoder, DECODERS, prompt),
                                       (encoder, ENCODERS, batch)):
-        for kind, options in cases:
+        for kind, options in cases.items():
             images.add(checkpoint, kind, options, inputs)
     refused = images.path("refused.ingot")
     smelt("compile", encoder, "-q", "--mcpu", REFUSED, "-o", refused)

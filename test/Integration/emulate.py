@@ -10,14 +10,49 @@ Compiles for one target, as far as vectors, and for AVX2 from there on.
 
 LLVM splits vectors that are too wide, so what runs are the loops, masks and
 tiles of the other target. Dot products are spelled out by pass
-smelt-expand-dots; the instructions themselves aren't executed.
+smelt-expand-dots; the instructions themselves aren't executed. Tests that can
+execute them compare with what this computes (expectedDigest).
 """
+import hashlib
 import os
 import re
 import subprocess
 import sys
 
+import safetensors
 from smelt import program, smelt
+
+# What such tests compile, by name: options of `smelt compile`.
+DECODERS = {"f32": ("--dtype", "f32"), "w8a8": ("--quantize", "w8a8"),
+            "w8a8t": ("--quantize", "w8a8t"),
+            "w4a8": ("--quantize", "w4a8", "--kv-cache", "int8"),
+            "w4a8t": ("--quantize", "w4a8t")}
+ENCODERS = {"f32": ("--dtype", "f32"), "w7a8t": ("--quantize", "w7a8t")}
+
+
+def saveInputs(prompt, batch, tokens):
+    """Writes ids for a decoder and texts of 33 for an encoder."""
+    ids = [(i * i * 37 + 11 * i + 5) % 300 + 1 for i in range(tokens)]
+    safetensors.save(prompt, {"prompt_ids": safetensors.integers(ids)})
+    safetensors.save(batch, {"input_ids": safetensors.integers(
+        [i % 100 for i in ids[:66]], [2, 33])})
+
+
+def digest(path):
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def expectedDigest(work, target, checkpoint, options, inputs):
+    """The digest of what code for a target computes, run in emulation."""
+    ingot, out = (os.path.join(work, name)
+                  for name in ("emulated.ingot", "emulated.out"))
+    compileEmulated(target, checkpoint, options, ingot)
+    smelt("logits", ingot, "--ids-file", inputs, "-t", "1", "-o", out)
+    for tensor in safetensors.load(out).values():
+        if any(value != value for value in tensor.values):
+            sys.exit(f"{checkpoint} {options}: {target} in emulation has a NaN")
+    return digest(out)
 
 
 def compileEmulated(target, checkpoint, options, ingot):

@@ -101,12 +101,15 @@ static bool measure(Session &session, int64_t repeats, int64_t depth,
 
 const char *smelt::unitOf(const CodeVersion &version,
                           const std::string &arithmetic) {
-  const std::vector<std::string> &features = version.features;
+  auto has = [&](const char *feature) {
+    return std::find(version.features.begin(), version.features.end(),
+                     feature) != version.features.end();
+  };
   if (arithmetic == "int8")
-    return "int8";
-  bool hasBf16 = std::find(features.begin(), features.end(), "avx512bf16") !=
-                 features.end();
-  return arithmetic == "bf16" && hasBf16 ? "bf16" : "f32";
+    return has("amx-int8") ? "int8 tiles" : "int8";
+  if (arithmetic == "bf16" && has("avx512bf16"))
+    return has("amx-bf16") ? "bf16 tiles" : "bf16";
+  return "f32";
 }
 
 /// "pp512", "pp8x64", or "pp32:1280" for 32 prompts of 1280 tokens together.

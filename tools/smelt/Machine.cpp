@@ -77,22 +77,51 @@ PROBE(probeVnni512, VNNI_Z)
 PROBE(probeVnni256, VNNI_Y)
 PROBE(probeMadd256, MADD_Y)
 
+/// What ldtilecfg reads: all eight tiles have 16 rows of 64 bytes.
+struct alignas(64) TileConfiguration {
+  uint8_t palette = 1, startRow = 0, reserved[14] = {};
+  uint16_t rowBytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+
+#define SIX(ROW) ROW(0) ROW(1) ROW(2) ROW(3) ROW(4) ROW(5)
+#define CLEAR_T(i) "tilezero %%tmm" #i "\n"
+#define BYTES_T(i) "tdpbusd %%tmm6,%%tmm7,%%tmm" #i "\n"
+#define PAIRS_T(i) "tdpbf16ps %%tmm6,%%tmm7,%%tmm" #i "\n"
+
+/// Likewise of tile registers, with six sums.
+#define TILE_PROBE(name, ROW)                                                  \
+  static void name(int64_t n) {                                                \
+    static const TileConfiguration configuration;                              \
+    __asm__ volatile("ldtilecfg %1\n" SIX(CLEAR_T) CLEAR_T(6)                  \
+                         CLEAR_T(7) "1:\n" SIX(ROW)                            \
+                             SIX(ROW) "dec %0\n jnz 1b\n tilerelease\n"        \
+                     : "+r"(n)                                                 \
+                     : "m"(configuration)                                      \
+                     : "cc");                                                  \
+  }
+TILE_PROBE(probeTileBytes, BYTES_T)
+TILE_PROBE(probeTilePairs, PAIRS_T)
+
 namespace {
 struct Unit {
   const char *unit, *instruction, *feature;
   void (*probe)(int64_t rounds);
+  int64_t rounds;
   double operations; // per instruction
 };
 } // namespace
 
 /// The best of a unit comes first.
 static const Unit units[] = {
-    {"f32", "vfmadd231ps zmm", "avx512f", probeFma512, 32},
-    {"f32", "vfmadd231ps ymm", "fma", probeFma256, 16},
-    {"bf16", "vdpbf16ps zmm", "avx512bf16", probeBf16, 64},
-    {"int8", "vpdpbusd zmm", "avx512vnni", probeVnni512, 128},
-    {"int8", "vpdpbusd ymm", "avxvnni", probeVnni256, 64},
-    {"int8", "vpmaddubsw ymm", "avx2", probeMadd256, 64},
+    {"f32", "vfmadd231ps zmm", "avx512f", probeFma512, 1000000, 32},
+    {"f32", "vfmadd231ps ymm", "fma", probeFma256, 1000000, 16},
+    {"bf16", "vdpbf16ps zmm", "avx512bf16", probeBf16, 1000000, 64},
+    {"int8", "vpdpbusd zmm", "avx512vnni", probeVnni512, 1000000, 128},
+    {"int8", "vpdpbusd ymm", "avxvnni", probeVnni256, 1000000, 64},
+    {"int8", "vpmaddubsw ymm", "avx2", probeMadd256, 1000000, 64},
+    {"bf16 tiles", "tdpbf16ps", "amx-bf16", probeTilePairs, 50000, 16384},
+    {"int8 tiles", "tdpbusd", "amx-int8", probeTileBytes, 50000, 32768},
 };
 
 #endif
@@ -150,18 +179,18 @@ static bool measureBandwidth(int64_t most, MachineLimits &limits,
 }
 
 static void measurePeaks(ThreadTeam &team, MachineLimits &limits) {
-  for (const char *name : {"f32", "bf16", "int8"})
+  for (const char *name : {"f32", "bf16", "int8", "bf16 tiles", "int8 tiles"})
     limits.peaks.push_back({name, "", 0});
 #if defined(__x86_64__)
-  const int64_t rounds = 1000000;
   for (PeakRate &peak : limits.peaks)
     for (const Unit &unit : units)
       if (peak.unit == unit.unit && peak.instruction.empty() &&
           cpuSupports(unit.feature) == FeatureSupport::Present) {
         double seconds =
-            medianSeconds(team, [&](int64_t) { unit.probe(rounds); });
+            medianSeconds(team, [&](int64_t) { unit.probe(unit.rounds); });
         peak.instruction = unit.instruction;
-        peak.rate = 12.0 * rounds * unit.operations * team.size() / seconds;
+        peak.rate =
+            12.0 * unit.rounds * unit.operations * team.size() / seconds;
       }
 #endif
 }

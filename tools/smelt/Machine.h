@@ -22,7 +22,7 @@ namespace smelt {
 
 /// Rate of one kind of multiply-add with all threads.
 struct PeakRate {
-  std::string unit;        // "f32", "bf16", "int8"
+  std::string unit;        // "f32", "bf16", "int8", and those of AMX
   std::string instruction; // empty where the processor has none
   double rate = 0;         // operations per second, a multiply-add is two
 };

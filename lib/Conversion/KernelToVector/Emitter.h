@@ -13,7 +13,8 @@
 
 namespace smelt {
 
-static_assert(kernel::TileDotOp::maxRows == TargetRecord::tileRows,
+static_assert(kernel::TileDotOp::maxRows * kernel::TileDotOp::maxRowTiles ==
+                  TargetRecord::tileRows,
               "a product's tiles are those of the op");
 
 /// Emits scalar, vector and loop ops for one target.
@@ -135,6 +136,10 @@ struct Emitter {
     return mlir::arith::AddFOp::create(
         b, loc, mlir::arith::MulFOp::create(b, loc, x, y), z);
   }
+  /// x + y, of f32.
+  Value plus(Value x, Value y) {
+    return mlir::arith::AddFOp::create(b, loc, x, y);
+  }
   /// The larger; one instruction, y where x is NaN.
   Value larger(Value x, Value y) {
     Value greater = mlir::arith::CmpFOp::create(
@@ -230,10 +235,15 @@ struct Emitter {
     return target.productRows(mlir::getElementTypeOrSelf(a),
                               mlir::getElementTypeOrSelf(w));
   }
+  /// Whether tile registers multiply `rows` rows, where the target has any.
+  bool usesTiles(int64_t rows) const {
+    return target.hasTiles() && rows >= TargetRecord::leastTileRows;
+  }
   /// Room for the sums of a kernel.tile_dot.
   Value tileSums(mlir::Operation *op, mlir::Type type) {
-    return stackBuffer(op, mlir::MemRefType::get({kernel::TileDotOp::maxRows,
-                                                  kernel::TileDotOp::columns},
+    using Op = kernel::TileDotOp;
+    return stackBuffer(op, mlir::MemRefType::get({Op::maxRows * Op::maxRowTiles,
+                                                  Op::columns * Op::maxPanels},
                                                  type));
   }
   /// How many of `all` vectors of columns go at a time: a divisor that fits
@@ -314,11 +324,11 @@ struct Tile {
 mlir::Value panelColumns(Emitter &e, mlir::Value init, mlir::Value panel,
                          int64_t panels, int64_t width);
 /// Tiles of a product: of all its panels at a time for a whole register tile of
-/// rows, else of one panel after another.
+/// rows or in tile registers, else of one panel after another.
 template <typename Product> void emitTiles(Product &product, int64_t rowTile) {
   Emitter &e = product.e;
   emitRowTiles(e, product.a, rowTile, [&](mlir::Value row, int64_t rows) {
-    if (product.panels == 1 || rows == rowTile)
+    if (product.panels == 1 || rows == rowTile || e.usesTiles(rows))
       return product.tile(row, rows);
     e.loop(e.index(0), e.index(product.panels),
            [&](mlir::Value panel) { product.panelOf(panel).tile(row, rows); });

@@ -17,14 +17,15 @@
 //                 | ...    | ...    |                 |   fit the registers
 //                 +--------+--------+--------+--------+
 //
-// Each element is one chain of fused multiply-adds in order of k (tile
-// registers add up 32 of them apart), whatever the number of rows, so a row's
-// bits are the same in every tile. Fewer rows than the register tile go in
-// tiles of powers of two.
+// Each element is one chain of fused multiply-adds in order of k (or what tile
+// registers compute, see kernel.tile_dot), whatever the number of rows, so a
+// row's bits are the same in every tile. Fewer rows than the register tile go
+// in tiles of powers of two.
 //
 // How products are summed is a claimer, the most specific first:
 //
-//     tiles pairs of bf16 in both operands, all of k in a tile register
+//     tiles pairs of bf16 in both operands, all of k in tile registers; few
+//           rows by multiply-adds in the same order
 //     dot   pairs of bf16 in both operands: a word of the row against a vector
 //           of words of the panel, one instruction (only here is x86vector)
 //     fma   elements as f32
@@ -56,7 +57,8 @@ struct Claimer {
   bool (*claims)(kernel::MatmulOp op, const TargetRecord &target);
   /// sums[rows * vectors] of a tile.
   Emitter::Values (Product::*sum)(const Tile &tile);
-  bool widens; // each k of a pair is a vector of f32
+  bool widens;   // each k of a pair is a vector of f32
+  bool hasTiles; // many rows are multiplied in tile registers
 };
 
 struct Product {
@@ -64,7 +66,7 @@ struct Product {
   const Claimer &claimer;
   Value a, w, init; // [R, K], [panels, groups, n * kk], [R, columns]
   int64_t k, n, depth, panels;
-  Value sums; // of a tile register
+  Value sums; // of tile registers
 
   /// Where element `i` of the words of group `g` is, all panels' one after
   /// another.
@@ -107,7 +109,8 @@ struct Product {
     return r == 0 ? step.row : e.add(step.row, e.index(r));
   }
 
-  void addFma(const Step &step, Emitter::Values &sums) {
+  /// Adds the products of each k of a group to sums of their own, or to one.
+  void addFma(const Step &step, ArrayRef<MutableArrayRef<Value>> sumsOfK) {
     SmallVector<SmallVector<Value>> columns =
         weights(step.g, step.first, step.vectors);
     Value k0 = depth == 1 ? step.g : e.mul(step.g, e.index(depth));
@@ -116,11 +119,15 @@ struct Product {
       for (int64_t r = 0; r < step.rows; ++r) {
         Value x = e.splat(e.extend(e.load(a, {rowOf(step, r), kj})));
         for (int64_t v = 0; v < step.vectors; ++v) {
-          Value &sum = sums[r * step.vectors + v];
+          Value &sum = sumsOfK[j % sumsOfK.size()][r * step.vectors + v];
           sum = e.fma(x, columns[j][v], sum);
         }
       }
     }
+  }
+
+  void addFma(const Step &step, Emitter::Values &sums) {
+    addFma(step, MutableArrayRef<Value>(sums));
   }
 
   /// A pair of bf16 of a row as a word, the even k low; 0 beyond K.
@@ -185,29 +192,77 @@ struct Product {
     return sums;
   }
 
-  /// Sums in a tile register, and of what is left of k after whole tiles.
-  Emitter::Values sumTiles(const Tile &tile) {
-    Emitter::Values result(tile.rows * tile.vectors, e.zeros());
-    int64_t columns = kernel::TileDotOp::columns;
-    int64_t whole = llvm::alignDown(k / depth, columns);
+  /// Words of k that a tile register takes at a time, and how many of all are
+  /// in whole tiles.
+  static constexpr int64_t tileWords = kernel::TileDotOp::rowBytes / 4;
+  int64_t wordsInTiles() const { return llvm::alignDown(k / depth, tileWords); }
+
+  /// Sums as tile registers make them, of few rows: products of even and of odd
+  /// k apart, as many of each as a tile has, then both.
+  Emitter::Values sumApart(const Tile &tile) {
+    const size_t count = tile.rows * tile.vectors;
+    Emitter::Values zeros(count, e.zeros());
+    Emitter::Values sums = e.loop(
+        e.index(0), e.index(wordsInTiles()), tileWords, zeros,
+        [&](Value first, ValueRange carried) {
+          Emitter::Values halves = e.accumulate(
+              tileWords, Emitter::Values(2 * count, e.zeros()),
+              [&](Value i, Emitter::Values &halves) {
+                Step step(tile, e.add(first, i), depth);
+                prefetch(step);
+                MutableArrayRef<Value> all(halves);
+                addFma(step, {all.take_front(count), all.drop_front(count)});
+              });
+          Emitter::Values sums(carried);
+          for (size_t i = 0; i < count; ++i)
+            sums[i] = e.plus(sums[i], e.plus(halves[i], halves[count + i]));
+          return sums;
+        });
+    addRest(tile, sums);
+    return sums;
+  }
+  /// Adds the products behind the last whole tile.
+  void addRest(const Tile &tile, Emitter::Values &sums) {
+    for (int64_t g = wordsInTiles(); g * depth < k; ++g)
+      addDot(Step(tile, e.index(g), std::min(depth, k - g * depth)), sums);
+  }
+
+  /// Rows `row` to `row + rows` of the panels, summed in tile registers.
+  void tileInRegisters(Value row, int64_t rows) {
+    const int64_t columns = kernel::TileDotOp::columns, words = wordsInTiles();
+    const int64_t all = panels * n / columns;
+    const int64_t vectors = std::min(all, kernel::TileDotOp::maxPanels);
     OpFoldResult zero = e.b.getIndexAttr(0);
-    if (whole) {
-      Value rows = e.cut(a, {tile.row, zero}, {tile.rows, whole * depth});
-      Value own = e.cut(sums, {zero, zero}, {tile.rows, columns});
-      for (int64_t v = 0; v < tile.vectors; ++v) {
-        int64_t width = columns * depth;
-        SmallVector<Value> first = place(e.index(0), (tile.first + v) * width);
-        Value weights = e.cut(w, getAsOpFoldResult(first), {1, whole, width});
-        SmallVector<ReassociationIndices> lines = {{0, 1}, {2}};
-        weights = memref::CollapseShapeOp::create(e.b, e.loc, weights, lines);
-        kernel::TileDotOp::create(e.b, e.loc, rows, weights, own);
-        for (int64_t r = 0; r < tile.rows; ++r)
-          result[r * tile.vectors + v] =
-              e.loadVector(sums, {e.index(r), e.index(0)});
-      }
+    for (int64_t first = 0; first < all; first += vectors) {
+      if (words)
+        kernel::TileDotOp::create(
+            e.b, e.loc, e.cut(a, {row, zero}, {rows, words * depth}),
+            columnsInTiles(first, vectors),
+            e.cut(sums, {zero, zero}, {rows, vectors * columns}));
+      e.loop(e.index(0), e.index(rows), [&](Value r) {
+        Value own = e.add(row, r);
+        Emitter::Values result;
+        for (int64_t v = 0; v < vectors; ++v)
+          result.push_back(words ? e.loadVector(sums, {r, e.index(v * columns)})
+                                 : e.zeros());
+        addRest(Tile{own, 1, first, vectors}, result);
+        for (int64_t v = 0; v < vectors; ++v)
+          storeColumns(e, result[v], init, own, (first + v) * columns,
+                       panels * n);
+      });
     }
-    for (int64_t g = whole; g * depth < k; ++g)
-      addDot(Step(tile, e.index(g), std::min(depth, k - g * depth)), result);
+  }
+  /// Words in whole tiles of `count` vectors of columns from number `first` on.
+  Emitter::Values columnsInTiles(int64_t first, int64_t count) {
+    const int64_t width = kernel::TileDotOp::columns * depth;
+    Emitter::Values result;
+    for (int64_t v = first; v < first + count; ++v) {
+      SmallVector<Value> at = place(e.index(0), v * width);
+      Value words = e.cut(w, getAsOpFoldResult(at), {1, wordsInTiles(), width});
+      SmallVector<ReassociationIndices> lines = {{0, 1}, {2}};
+      result.push_back(
+          memref::CollapseShapeOp::create(e.b, e.loc, words, lines));
+    }
     return result;
   }
 
@@ -228,13 +283,17 @@ struct Product {
   int64_t vectorsFor(int64_t rows) const {
     int64_t perPanel = n / e.lanes();
     int64_t vectors = e.columnVectors(rows, panels * perPanel);
-    int64_t registers = (rows + (claimer.widens ? depth : 1)) * vectors + 1;
+    int64_t perRow = claimer.hasTiles ? 1 + depth : 1;
+    int64_t registers =
+        (perRow * rows + (claimer.widens ? depth : 1)) * vectors + 1;
     bool fits = vectors <= perPanel || registers <= e.target.vectorCount;
     return fits ? vectors : e.columnVectors(rows, perPanel);
   }
 
   /// Rows `row` to `row + rows` of the panels.
   void tile(Value row, int64_t rows) {
+    if (claimer.hasTiles && e.usesTiles(rows))
+      return tileInRegisters(row, rows);
     int64_t all = panels * n / e.lanes();
     int64_t vectors = vectorsFor(rows);
     for (int64_t first = 0; first < all; first += vectors) {
@@ -267,14 +326,14 @@ static const Claimer claimers[] = {
      [](kernel::MatmulOp op, const TargetRecord &target) {
        return target.hasTiles() && isOfPairs(op);
      },
-     &Product::sumTiles, false},
+     &Product::sumApart, true, true},
     {"dot",
      [](kernel::MatmulOp op, const TargetRecord &target) {
        return target.hasBF16Dot && isOfPairs(op);
      },
-     &Product::sumSteps<&Product::addDot>, false},
+     &Product::sumSteps<&Product::addDot>, false, false},
     {"fma", [](kernel::MatmulOp, const TargetRecord &) { return true; },
-     &Product::sumSteps<&Product::addFma>, true},
+     &Product::sumSteps<&Product::addFma>, true, false},
 };
 
 void smelt::storeColumns(Emitter &e, Value vector, Value init, Value row,

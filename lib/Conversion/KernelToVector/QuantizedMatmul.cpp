@@ -49,7 +49,8 @@ struct Span {
 
 /// An instruction that multiplies quads of bytes.
 struct QuadInstruction {
-  bool (*isFor)(const TargetRecord &target, const FormatRecord &format);
+  /// Whether products of `rows` rows are made with it.
+  bool (*isFor)(const Emitter &e, const FormatRecord &format, int64_t rows);
   /// Registers of a tile: for each of its sums, and each vector of weights.
   int64_t (*sumRegisters)(const Product &product);
   int64_t weightRegisters;
@@ -70,13 +71,12 @@ struct Product {
   Emitter &e;
   const FormatRecord format;
   const ActivationRecord *activation; // null: rows of floats
-  const QuadInstruction &instruction;
-  Value a, w, init, scales, sums; // w: the panels' bytes
-  int64_t k;                      // columns of a
-  int64_t panels;                 // of w
-  int64_t rowTile;                // rows of a tile at most
-  bool prefetches;                // weights, which come from memory
-  Value tileSums, tileWeights;    // of tile registers, in memory
+  Value a, w, init, scales, sums;     // w: the panels' bytes
+  int64_t k;                          // columns of a
+  int64_t panels;                     // of w
+  int64_t rowTile;                    // rows of a tile at most
+  bool prefetches;                    // weights, which come from memory
+  Value tileSums, tileWeights;        // of tile registers, in memory
 
   OpBuilder &b = e.b;
   Location loc = e.loc;
@@ -223,9 +223,12 @@ struct Product {
     return kernel::MultiplyAddOp::create(b, loc, type, x, y);
   }
 
+  const QuadInstruction &instructionFor(int64_t rows) const;
+
   /// Whether registers are left for the weights of the next quad where a
   /// unit's steps are unrolled; without them, the compiler would spill sums.
   bool hasRoomToUnroll(const Tile &tile) const {
+    const QuadInstruction &instruction = instructionFor(tile.rows);
     int64_t perRow = instruction.sumRegisters(*this) * tile.rows;
     return tile.vectors * (perRow + 2 * instruction.weightRegisters) + 2 <=
            e.target.vectorCount;
@@ -278,12 +281,8 @@ struct Product {
   /// they are stored, or halves of bytes unpacked.
   Value quadsOf(const Tile &tile, const Span &span, int64_t v) {
     const int64_t line = FormatRecord::chunkBytes, lines = span.columns / 4;
-    if (format.bits == 8) {
-      Value bytes = e.cut(w, {plus(span.bytes, offsetOf(tile.first + v, line))},
-                          {lines * line});
-      SmallVector<ReassociationIndices> all = {{0, 1}};
-      return memref::ExpandShapeOp::create(b, loc, {lines, line}, bytes, all);
-    }
+    if (format.bits == 8)
+      return linesOf(plus(span.bytes, offsetOf(tile.first + v, line)), lines);
     e.loop(e.index(0), e.index(span.columns / step), [&](Value i) {
       Step at = beginStep(tile, span, i);
       for (int64_t q = 0; q < 2; ++q) {
@@ -443,7 +442,8 @@ struct Product {
   /// times the sum of the row's integers, if products leave it.
   Emitter::Values startOfSums(const Tile &tile, const Span &span) {
     Emitter::Values starts(tile.rows * tile.vectors, splatOf(longs(), 0));
-    if (!format.zeroPoint() || !instruction.leavesZeroPoint(format))
+    if (!format.zeroPoint() ||
+        !instructionFor(tile.rows).leavesZeroPoint(format))
       return starts;
     Value factor = arith::ConstantIntOp::create(b, loc, b.getI32Type(),
                                                 -format.zeroPoint());
@@ -491,7 +491,7 @@ struct Product {
   void addIntegers(const Tile &tile, const Span &span,
                    Emitter::Values &totals) {
     Emitter::Values result = startOfSums(tile, span);
-    (this->*instruction.add)(tile, span, result);
+    (this->*instructionFor(tile.rows).add)(tile, span, result);
     if (sumsAllOfK()) {
       for (auto [total, sum] : llvm::zip_equal(totals, result))
         total = real(sum);
@@ -641,6 +641,7 @@ struct Product {
 
   /// Sums and totals of a tile, its weights, and a quad fit the registers.
   int64_t vectorsFor(int64_t rows) const {
+    const QuadInstruction &instruction = instructionFor(rows);
     int64_t all = rows == rowTile ? panels * perPanel() : perPanel();
     int64_t perVector = activation ? instruction.sumRegisters(*this) * rows +
                                          instruction.weightRegisters
@@ -660,6 +661,15 @@ struct Product {
   }
 
   void tile(Value row, int64_t rows) {
+    const int64_t most = kernel::TileDotOp::maxRows;
+    if (e.usesTiles(rows) && sumsAllOfK() && format.bits == 8)
+      return tileInRegisters(row, rows);
+    if (e.usesTiles(rows) && rows > most) {
+      // Totals of more rows wouldn't fit the registers.
+      e.loop(e.index(0), e.index(rows / most),
+             [&](Value i) { tile(e.add(row, e.mul(i, e.index(most))), most); });
+      return;
+    }
     int64_t vectors = vectorsFor(rows);
     for (int64_t first = 0; first < panels * perPanel(); first += vectors) {
       Tile tile{row, rows, first, vectors};
@@ -670,6 +680,50 @@ struct Product {
                        rowOf(tile, r), (first + v) * e.lanes(),
                        panels * FormatRecord::panelRows);
     }
+  }
+
+  /// Rows `row` to `row + rows` of the panels, where all of k is one span.
+  void tileInRegisters(Value row, int64_t rows) {
+    const int64_t lines =
+        llvm::alignDown(paddedColumns() / 4, kernel::TileDotOp::rowBytes / 4);
+    const int64_t columns = kernel::TileDotOp::columns,
+                  line = FormatRecord::chunkBytes;
+    const int64_t all = panels * perPanel();
+    const int64_t vectors = std::min(all, kernel::TileDotOp::maxPanels);
+    Span rest = spanOf(e.index(4 * lines / FormatRecord::unitColumns),
+                       paddedColumns() - 4 * lines);
+    OpFoldResult zero = b.getIndexAttr(0);
+    for (int64_t first = 0; first < all; first += vectors) {
+      Emitter::Values weights;
+      for (int64_t v = first; v < first + vectors; ++v)
+        weights.push_back(linesOf(e.index(offsetOf(v, line)), lines));
+      if (lines)
+        kernel::TileDotOp::create(
+            b, loc, e.cut(a, {row, zero}, {rows, 4 * lines}), weights,
+            e.cut(tileSums, {zero, zero}, {rows, vectors * columns}));
+      e.loop(e.index(0), e.index(rows), [&](Value r) {
+        Tile own{e.add(row, r), 1, first, vectors};
+        Emitter::Values sums = startOfSums(own, rest);
+        if (rest.columns)
+          addDotBytes(own, rest, sums);
+        for (int64_t v = 0; v < vectors; ++v) {
+          Value sum = sums[v];
+          if (lines)
+            accumulate(sum, vector::LoadOp::create(
+                                b, loc, longs(), tileSums,
+                                ValueRange{r, e.index(v * columns)}));
+          storeColumns(e, finish(own, 0, v, real(sum)), init, own.row,
+                       (first + v) * columns, panels * columns);
+        }
+      });
+    }
+  }
+  /// `count` lines of the panels' bytes from byte `at` on.
+  Value linesOf(Value at, int64_t count) {
+    const int64_t line = FormatRecord::chunkBytes;
+    Value bytes = e.cut(w, {at}, {count * line});
+    SmallVector<ReassociationIndices> all = {{0, 1}};
+    return memref::ExpandShapeOp::create(b, loc, {count, line}, bytes, all);
   }
 
   /// Sums over k, span by span.
@@ -724,34 +778,40 @@ static bool ifNarrow(const FormatRecord &format) {
 static int64_t one(const Product &) { return 1; }
 
 static const QuadInstruction instructions[] = {
-    {[](const TargetRecord &target, const FormatRecord &) {
-       return target.hasTiles();
+    {[](const Emitter &e, const FormatRecord &, int64_t rows) {
+       return e.usesTiles(rows);
      },
      sumsAndTotals, 1, always, &Product::addTiles},
-    {[](const TargetRecord &target, const FormatRecord &) {
-       return target.hasByteDot;
+    {[](const Emitter &e, const FormatRecord &, int64_t) {
+       return e.target.hasByteDot;
      },
      sumsAndTotals, 1, always, &Product::addDotBytes},
-    {[](const TargetRecord &target, const FormatRecord &) {
-       return target.hasSignedDot;
+    {[](const Emitter &e, const FormatRecord &, int64_t) {
+       return e.target.hasSignedDot;
      },
      sumsAndTotals, 1, ifNarrow, &Product::addSignedDots},
-    {[](const TargetRecord &target, const FormatRecord &format) {
-       return target.hasByteMultiplyAdd() && format.precision == 7;
+    {[](const Emitter &e, const FormatRecord &format, int64_t) {
+       return e.target.hasByteMultiplyAdd() && format.precision == 7;
      },
      one, 1, always, &Product::addPairs},
-    {[](const TargetRecord &target, const FormatRecord &format) {
-       return target.hasByteSign() && format.precision == 8;
+    {[](const Emitter &e, const FormatRecord &format, int64_t) {
+       return e.target.hasByteSign() && format.precision == 8;
      },
      one, 2, never, &Product::addSigned},
-    {[](const TargetRecord &target, const FormatRecord &) {
-       return target.hasByteMultiplyAdd();
+    {[](const Emitter &e, const FormatRecord &, int64_t) {
+       return e.target.hasByteMultiplyAdd();
      },
      [](const Product &product) { return halvesOf(product.format); }, 1, never,
      &Product::addNibbles},
-    {[](const TargetRecord &, const FormatRecord &) { return true; },
+    {[](const Emitter &, const FormatRecord &, int64_t) { return true; },
      sumsAndTotals, 1, always, &Product::addWords},
 };
+
+const QuadInstruction &Product::instructionFor(int64_t rows) const {
+  return *llvm::find_if(instructions, [&](const QuadInstruction &i) {
+    return i.isFor(e, format, rows);
+  });
+}
 
 LogicalResult smelt::emitQuantizedMatmul(Emitter &e, kernel::MatmulOp op) {
   auto type = cast<MemRefType>(op.getW().getType());
@@ -761,15 +821,10 @@ LogicalResult smelt::emitQuantizedMatmul(Emitter &e, kernel::MatmulOp op) {
   SmallVector<ReassociationIndices> all = {{0, 1}};
   Value w = memref::CollapseShapeOp::create(e.b, e.loc, op.getW(), all);
   const FormatRecord format = op.getStored();
-  const QuadInstruction *instruction =
-      llvm::find_if(instructions, [&](const QuadInstruction &i) {
-        return i.isFor(e.target, format);
-      });
   Product product{e,
                   format,
                   op.getActivation() ? &op.getActivation()->getRecord()
                                      : nullptr,
-                  *instruction,
                   op.getA(),
                   w,
                   op.getInit(),

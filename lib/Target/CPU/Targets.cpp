@@ -20,7 +20,8 @@
 //
 // panelTile gives vectors of 16 lanes what two vectors of 8 have in one panel:
 // enough sums at a time to hide an instruction's latency, and more of them for
-// each element that is loaded. AMX's sums are in tiles, one panel at a time.
+// each element that is loaded. AMX's sums are in four tile registers of 16 rows
+// and 16 columns, in two panels.
 //
 //===----------------------------------------------------------------------===//
 #include "smelt/Target/CPU/Targets.h"
@@ -51,7 +52,7 @@ using namespace smelt;
 static constexpr TargetRecord records[] = {
   // [doc:targets]
   // name          triple       cpu          LLVM features               executed features                  bits regs  rows panels     unpack prefetch fma    f16c   bf16   bytes  signed  words  page
-  {"amx",         SMELT_LINUX, "x86-64-v4", SMELT_AMX,                 SMELT_V4 "," SMELT_AMX_NAMES,      512, 32,   6, 1, 512 << 10, 48,     2, 2048,  true,  true,  true,  true,  false, true,  4096},
+  {"amx",         SMELT_LINUX, "x86-64-v4", SMELT_AMX,                 SMELT_V4 "," SMELT_AMX_NAMES,      512, 32,   6, 2, 512 << 10, 48,     2, 2048,  true,  true,  true,  true,  false, true,  4096},
   {"avx512-bf16", SMELT_LINUX, "x86-64-v4", "+avx512vnni,+avx512bf16", SMELT_V4 ",avx512vnni,avx512bf16", 512, 32,   6, 4, 512 << 10, 48,     2, 2048,  true,  true,  true,  true,  false, true,  4096},
   {"avx512-vnni", SMELT_LINUX, "x86-64-v4", "+avx512vnni",             SMELT_V4 ",avx512vnni",            512, 32,   6, 4, 512 << 10, 48,     2, 2048,  true,  true,  false, true,  false, true,  4096},
   {"avx512",      SMELT_LINUX, "x86-64-v4", "",                        SMELT_V4,                          512, 32,   6, 4, 512 << 10, 48,     2, 2048,  true,  true,  false, false, false, true,  4096},

@@ -66,18 +66,17 @@ struct LaneBuilder {
           sum(acc, product(element(u, i, 8, isSigned), element(s, i, 8, true)));
     return acc;
   }
-  /// `acc`, f32, and two products of bf16 in each lane, the low halves first.
-  Value dotPairs(Value acc, Value x, Value y) {
-    auto half = [&](Value words, bool high) -> Value {
-      Value bits =
-          high ? arith::AndIOp::create(b, loc, words, constant(-65536))
-                     .getResult()
-               : arith::ShLIOp::create(b, loc, words, constant(16)).getResult();
-      return arith::BitcastOp::create(b, loc, acc.getType(), bits);
-    };
-    for (bool high : {false, true})
-      acc = math::FmaOp::create(b, loc, half(x, high), half(y, high), acc);
-    return acc;
+  /// Half of each word, a bf16, as f32.
+  Value half(Value words, bool high) {
+    Value bits =
+        high
+            ? arith::AndIOp::create(b, loc, words, constant(-65536)).getResult()
+            : arith::ShLIOp::create(b, loc, words, constant(16)).getResult();
+    return arith::BitcastOp::create(b, loc, type.clone(b.getF32Type()), bits);
+  }
+  /// `acc`, f32, and the products of halves.
+  Value dotHalves(Value acc, Value x, Value y, bool high) {
+    return math::FmaOp::create(b, loc, half(x, high), half(y, high), acc);
   }
 };
 
@@ -98,55 +97,106 @@ struct ExpandDotPairs : OpRewritePattern<x86vector::DotBF16Op> {
                                 PatternRewriter &rewriter) const override {
     auto type = cast<VectorType>(op.getSrc().getType());
     LaneBuilder l{rewriter, op.getLoc(), type.clone(rewriter.getI32Type())};
-    rewriter.replaceOp(
-        op, l.dotPairs(op.getSrc(), l.lanes(op.getA()), l.lanes(op.getB())));
+    // The upper halves first, each product rounded (Intel's manual, VDPBF16PS).
+    Value x = l.lanes(op.getA()), y = l.lanes(op.getB()), sum = op.getSrc();
+    for (bool high : {true, false})
+      sum = l.dotHalves(sum, x, y, high);
+    rewriter.replaceOp(op, sum);
     return success();
   }
 };
 
-/// Loops over rows and words of k; lanes are columns.
+/// Loops over rows, panels and words of k; lanes are columns.
 struct ExpandTileDot : OpRewritePattern<kernel::TileDotOp> {
   using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(kernel::TileDotOp op,
-                                PatternRewriter &b) const override {
-    Location loc = op.getLoc();
-    MemRefType rows = op.getA().getType(), sums = op.getC().getType();
-    VectorType type = VectorType::get({sums.getDimSize(1)}, b.getI32Type());
-    LaneBuilder l{b, loc, type};
-    auto index = [&](int64_t value) -> Value {
+
+  struct Builder : LaneBuilder {
+    kernel::TileDotOp op;
+
+    Value index(int64_t value) {
       return arith::ConstantIndexOp::create(b, loc, value);
-    };
-    auto load = [&](Value from, int64_t words, Value row, Value column) {
-      auto vector =
-          VectorType::get({words * op.getDepth()}, rows.getElementType());
-      Value raw =
-          vector::LoadOp::create(b, loc, vector, from, ValueRange{row, column});
+    }
+    Value times(Value x, int64_t count) {
+      return arith::MulIOp::create(b, loc, x, index(count));
+    }
+    /// for 0 <= i < count, carrying values.
+    SmallVector<Value>
+    loop(int64_t count, ValueRange carried,
+         llvm::function_ref<SmallVector<Value>(Value i, ValueRange)> body) {
+      auto loop = scf::ForOp::create(
+          b, loc, index(0), index(count), index(1), carried,
+          [&](OpBuilder &, Location, Value i, ValueRange inner) {
+            scf::YieldOp::create(b, loc, body(i, inner));
+          });
+      return SmallVector<Value>(loop.getResults());
+    }
+    Value zero() {
+      Type element = op.getC().getType().getElementType();
+      return arith::ConstantOp::create(b, loc,
+                                       b.getZeroAttr(type.clone(element)));
+    }
+    Value load(Value from, int64_t words, ValueRange indices) {
+      Type element = op.getA().getType().getElementType();
+      Value raw = vector::LoadOp::create(
+          b, loc, VectorType::get({words * op.getDepth()}, element), from,
+          indices);
       return vector::BitCastOp::create(
           b, loc, VectorType::get({words}, b.getI32Type()), raw);
-    };
-    Value begin = index(0), step = index(1);
-    Value start = arith::ConstantOp::create(
-        b, loc, b.getZeroAttr(type.clone(sums.getElementType())));
-    auto outer =
-        scf::ForOp::create(b, loc, begin, index(rows.getDimSize(0)), step);
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPoint(outer.getBody()->getTerminator());
-    Value row = outer.getInductionVar();
-    auto inner = scf::ForOp::create(
-        b, loc, begin, index(rows.getDimSize(1) / op.getDepth()), step, start,
-        [&](OpBuilder &, Location, Value k, ValueRange carried) {
-          Value column = arith::MulIOp::create(b, loc, k, index(op.getDepth()));
-          Value word = vector::ExtractOp::create(
-              b, loc, load(op.getA(), 1, row, column), 0);
-          Value x = vector::BroadcastOp::create(b, loc, type, word);
-          Value y = load(op.getB(), type.getDimSize(0), k, begin);
-          scf::YieldOp::create(b, loc,
-                               op.getDepth() == 4
-                                   ? l.dotBytes(carried[0], y, x, false)
-                                   : l.dotPairs(carried[0], x, y));
-        });
-    vector::StoreOp::create(b, loc, inner.getResult(0), op.getC(),
-                            ValueRange{row, begin});
+    }
+    /// Word `k` of a row in every lane, and those of a panel's columns.
+    std::pair<Value, Value> wordsOf(Value row, Value panel, Value k) {
+      Value word = vector::ExtractOp::create(
+          b, loc, load(op.getA(), 1, {row, times(k, op.getDepth())}), 0);
+      return {vector::BroadcastOp::create(b, loc, type, word),
+              load(panel, type.getDimSize(0), {k, index(0)})};
+    }
+    Value sumOfBytes(Value row, Value panel, int64_t words) {
+      return loop(words, zero(), [&](Value k, ValueRange carried) {
+        auto [x, y] = wordsOf(row, panel, k);
+        return SmallVector<Value>{dotBytes(carried[0], y, x, false)};
+      })[0];
+    }
+    /// Even and odd k of `words` words apart, then both (Intel's manual,
+    /// TDPBF16PS).
+    Value addPairs(Value sum, Value row, Value panel, Value first,
+                   int64_t words) {
+      SmallVector<Value> halves =
+          loop(words, {zero(), zero()}, [&](Value i, ValueRange carried) {
+            Value k = arith::AddIOp::create(b, loc, first, i);
+            auto [x, y] = wordsOf(row, panel, k);
+            return SmallVector<Value>{dotHalves(carried[0], x, y, false),
+                                      dotHalves(carried[1], x, y, true)};
+          });
+      Value both = arith::AddFOp::create(b, loc, halves[0], halves[1]);
+      return arith::AddFOp::create(b, loc, sum, both);
+    }
+    Value sumOfPairs(Value row, Value panel, int64_t words) {
+      constexpr int64_t atATime = kernel::TileDotOp::rowBytes / 4;
+      Value sum =
+          loop(words / atATime, zero(), [&](Value i, ValueRange carried) {
+            return SmallVector<Value>{
+                addPairs(carried[0], row, panel, times(i, atATime), atATime)};
+          })[0];
+      int64_t left = words % atATime;
+      return left ? addPairs(sum, row, panel, index(words - left), left) : sum;
+    }
+  };
+
+  LogicalResult matchAndRewrite(kernel::TileDotOp op,
+                                PatternRewriter &b) const override {
+    int64_t columns = kernel::TileDotOp::columns;
+    MemRefType rows = op.getA().getType();
+    int64_t words = rows.getDimSize(1) / op.getDepth();
+    Builder l{{b, op.getLoc(), VectorType::get({columns}, b.getI32Type())}, op};
+    l.loop(rows.getDimSize(0), {}, [&](Value row, ValueRange) {
+      for (auto [p, panel] : llvm::enumerate(op.getB())) {
+        Value sum = op.getDepth() == 4 ? l.sumOfBytes(row, panel, words)
+                                       : l.sumOfPairs(row, panel, words);
+        vector::StoreOp::create(b, op.getLoc(), sum, op.getC(),
+                                ValueRange{row, l.index(p * columns)});
+      }
+      return SmallVector<Value>();
+    });
     b.eraseOp(op);
     return success();
   }

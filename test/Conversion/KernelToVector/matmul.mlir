@@ -86,21 +86,40 @@ func.func @matmul_dot_not_f32(%a: memref<1x9xf32>, %w: memref<1x5x32x2xbf16>, %c
 // -----
 
 module attributes {llm.target = "amx"} {
-// Whole tiles of 32 k in tile registers, the five that are left as words.
+// Whole tiles of 32 k in tile registers; then, row by row, the five that are
+// left as words.
 // CHECK-LABEL: func.func @matmul_tiles
-// CHECK: %[[SUMS:.+]] = memref.alloca() {alignment = 64 : i64} : memref<16x16xf32>
-// CHECK: memref.subview %{{.+}}[%{{.+}}, 0] [16, 64] [1, 1] : memref<16x69xbf16> to memref<16x64xbf16
+// CHECK: %[[SUMS:.+]] = memref.alloca() {alignment = 64 : i64} : memref<32x32xf32>
+// CHECK: %[[ROWS:.+]] = memref.subview %{{.+}}[%{{.+}}, 0] [32, 64] [1, 1] : memref<32x69xbf16> to memref<32x64xbf16
 // CHECK: memref.subview %{{.+}}[{{.+}}, {{.+}}, {{.+}}] [1, 32, 32] [1, 1, 1] : memref<1x35x64xbf16> to memref<1x32x32xbf16
-// CHECK: memref.collapse_shape {{.*}} into memref<32x32xbf16
-// CHECK: kernel.tile_dot ins({{.*}} : memref<16x64xbf16, {{.+}}>, memref<32x32xbf16, {{.+}}>) outs({{.*}} : memref<16x16xf32
-// CHECK: vector.load %[[SUMS]][%{{.+}}, %{{.+}}] : memref<16x16xf32>, vector<16xf32>
-// CHECK-COUNT-48: x86vector.avx512.dot
+// CHECK: %[[LEFT:.+]] = memref.collapse_shape {{.*}} into memref<32x32xbf16
 // CHECK: memref.subview %{{.+}}[{{.+}}] [1, 32, 32] [1, 1, 1] : memref<1x35x64xbf16> to memref<1x32x32xbf16, strided<[2240, 64, 1], offset: 32>>
-// CHECK: kernel.tile_dot
-// CHECK-COUNT-48: x86vector.avx512.dot
+// CHECK: %[[RIGHT:.+]] = memref.collapse_shape {{.*}} into memref<32x32xbf16
+// CHECK: kernel.tile_dot ins(%[[ROWS]], %[[LEFT]], %[[RIGHT]] : {{.*}}) outs({{.*}} : memref<32x32xf32
+// CHECK: scf.for %[[R:.+]] = %c0{{.*}} to %c32
+// CHECK: vector.load %[[SUMS]][%[[R]], %{{.+}}] : memref<32x32xf32>, vector<16xf32>
+// CHECK: vector.load %[[SUMS]][%[[R]], %{{.+}}] : memref<32x32xf32>, vector<16xf32>
+// CHECK-COUNT-6: x86vector.avx512.dot
+// CHECK-COUNT-2: vector.store {{.*}} memref<32x32xf32>, vector<16xf32>
 // CHECK-NOT: kernel.tile_dot
-func.func @matmul_tiles(%a: memref<16x69xbf16>, %w: memref<1x35x32x2xbf16>, %c: memref<16x32xf32>) {
-  kernel.matmul ins(%a, %w : memref<16x69xbf16>, memref<1x35x32x2xbf16>) outs(%c : memref<16x32xf32>) {format = #llm.format<bf16>}
+// CHECK-NOT: x86vector.avx512.dot
+func.func @matmul_tiles(%a: memref<32x69xbf16>, %w: memref<1x35x32x2xbf16>, %c: memref<32x32xf32>) {
+  kernel.matmul ins(%a, %w : memref<32x69xbf16>, memref<1x35x32x2xbf16>) outs(%c : memref<32x32xf32>) {format = #llm.format<bf16>}
+  return
+}
+
+// Few rows without tile registers, in the same order: even and odd k of 32
+// apart, then both are added to the sums.
+// CHECK-LABEL: func.func @matmul_apart
+// CHECK-NOT: kernel.tile_dot
+// CHECK: scf.for %{{.+}} = %c0{{.*}} to %c32{{.*}} step %c16{{.*}} iter_args
+// CHECK:   scf.for %{{.+}} = %c0{{.*}} to %c16{{.*}} step %c4{{.*}} iter_args(%[[EVEN:.+]] = %{{.+}}, %{{.+}} = %{{.+}}, %[[ODD:.+]] = %{{.+}}, %{{.+}} = %{{.+}})
+// CHECK:     math.fma %{{.+}}, %{{.+}}, %[[EVEN]] : vector<16xf32>
+// CHECK:     math.fma %{{.+}}, %{{.+}}, %[[ODD]] : vector<16xf32>
+// CHECK:   arith.addf
+// CHECK: x86vector.avx512.dot
+func.func @matmul_apart(%a: memref<1x69xbf16>, %w: memref<1x35x32x2xbf16>, %c: memref<1x32xf32>) {
+  kernel.matmul ins(%a, %w : memref<1x69xbf16>, memref<1x35x32x2xbf16>) outs(%c : memref<1x32xf32>) {format = #llm.format<bf16>}
   return
 }
 }

@@ -152,22 +152,24 @@ func.func @unsigned_bytes(%q: memref<1x96xi8>, %s: memref<1x2xf32>, %t: memref<1
 // -----
 
 module attributes {llm.target = "amx"} {
-// Tiles of up to 16 rows, then 8, 4, 2 and 1: all of k is one product, whose
-// sums begin with the zero point's share.
+// Two tiles of 16 rows and two panels at a time, then 16 rows and 8; fewer
+// without tiles. What is left of k is added row by row, and sums begin with the
+// zero point's share.
 // CHECK-LABEL: func.func @tiles
-// CHECK: %[[SUMS:.+]] = memref.alloca() {alignment = 64 : i64} : memref<16x16xi32>
-// CHECK: arith.cmpi eq, %{{.+}}, %c16 : index
-// CHECK: memref.subview %{{.+}}[0, 0] [16, 96] [1, 1] : memref<?x96xi8> to memref<16x96xi8
-// CHECK: memref.expand_shape %{{.+}} : memref<1536xi8, {{.+}}> into memref<24x64xi8
-// CHECK: kernel.tile_dot ins({{.*}} : memref<16x96xi8, {{.+}}>, memref<24x64xi8, {{.+}}>) outs({{.*}} : memref<16x16xi32, {{.+}}>)
-// CHECK: vector.load %[[SUMS]][%c0, %c0] : memref<16x16xi32>, vector<16xi32>
-// CHECK: kernel.tile_dot ins({{.*}} : memref<8x96xi8
-// CHECK: kernel.tile_dot ins({{.*}} : memref<4x96xi8
-// CHECK: kernel.tile_dot ins({{.*}} : memref<2x96xi8
-// CHECK: kernel.tile_dot ins({{.*}} : memref<1x96xi8
-func.func @tiles(%q: memref<?x96xi8>, %s: memref<?x2xf32>, %t: memref<?x3xi32>, %w: memref<1x1664xi8>, %y: memref<?x16xf32>) {
-  kernel.matmul ins(%q, %w : memref<?x96xi8>, memref<1x1664xi8>) rows(%s, %t : memref<?x2xf32>, memref<?x3xi32>)
-      outs(%y : memref<?x16xf32>) {activation = #llm.activation<int8_token>, format = #llm.format<int8_channel>}
+// CHECK: %[[SUMS:.+]] = memref.alloca() {alignment = 64 : i64} : memref<32x32xi32>
+// CHECK: arith.cmpi eq, %{{.+}}, %c32{{.*}} : index
+// CHECK: memref.expand_shape %{{.+}} : memref<1024xi8, {{.+}}> into memref<16x64xi8
+// CHECK: memref.expand_shape %{{.+}} : memref<1024xi8, {{.+}}> into memref<16x64xi8
+// CHECK: kernel.tile_dot ins({{.*}} : memref<32x64xi8, {{.+}}>, memref<16x64xi8, {{.+}}>, memref<16x64xi8, {{.+}}>) outs({{.*}} : memref<32x32xi32, {{.+}}>)
+// CHECK: scf.for %[[R:.+]] = %c0{{.*}} to %c32
+// CHECK:   kernel.dot_bytes
+// CHECK:   vector.load %[[SUMS]][%[[R]], %{{.+}}] : memref<32x32xi32>, vector<16xi32>
+// CHECK: kernel.tile_dot ins({{.*}} : memref<16x64xi8
+// CHECK: kernel.tile_dot ins({{.*}} : memref<8x64xi8
+// CHECK-NOT: kernel.tile_dot
+func.func @tiles(%q: memref<?x96xi8>, %s: memref<?x2xf32>, %t: memref<?x3xi32>, %w: memref<2x1664xi8>, %y: memref<?x32xf32>) {
+  kernel.matmul ins(%q, %w : memref<?x96xi8>, memref<2x1664xi8>) rows(%s, %t : memref<?x2xf32>, memref<?x3xi32>)
+      outs(%y : memref<?x32xf32>) {activation = #llm.activation<int8_token>, format = #llm.format<int8_channel>}
   return
 }
 
@@ -178,10 +180,10 @@ func.func @tiles(%q: memref<?x96xi8>, %s: memref<?x2xf32>, %t: memref<?x3xi32>, 
 // CHECK:   scf.for
 // CHECK:     vector.store %{{.+}}, %[[BYTES]]
 // CHECK:     vector.store %{{.+}}, %[[BYTES]]
-// CHECK:   kernel.tile_dot ins({{.*}} : memref<1x32xi8, {{.+}}>, memref<8x64xi8
-func.func @unpacked(%q: memref<1x96xi8>, %s: memref<1x3xf32>, %t: memref<1x3xi32>, %w: memref<1x1216xi8>, %y: memref<1x16xf32>) {
-  kernel.matmul ins(%q, %w : memref<1x96xi8>, memref<1x1216xi8>) rows(%s, %t : memref<1x3xf32>, memref<1x3xi32>)
-      outs(%y : memref<1x16xf32>) {activation = #llm.activation<int8_g32>, format = #llm.format<int4_g32>}
+// CHECK:   kernel.tile_dot ins({{.*}} : memref<16x32xi8, {{.+}}>, memref<8x64xi8, {{.+}}>) outs({{.*}} : memref<16x16xi32
+func.func @unpacked(%q: memref<16x96xi8>, %s: memref<16x3xf32>, %t: memref<16x3xi32>, %w: memref<1x1216xi8>, %y: memref<16x16xf32>) {
+  kernel.matmul ins(%q, %w : memref<16x96xi8>, memref<1x1216xi8>) rows(%s, %t : memref<16x3xf32>, memref<16x3xi32>)
+      outs(%y : memref<16x16xf32>) {activation = #llm.activation<int8_g32>, format = #llm.format<int4_g32>}
   return
 }
 }

@@ -217,7 +217,7 @@ func.func @tile_dot_c1(%a: memref<1x4xi8>, %b: memref<1x64xi8>, %c: memref<1x16x
 // -----
 
 func.func @tile_dot_c2_rows(%a: memref<17x4xi8>, %b: memref<1x64xi8>, %c: memref<17x16xi32>) {
-  // expected-error @+1 {{expects 1 to 16 rows of a multiple of 4 elements, got 'memref<17x4xi8>'}}
+  // expected-error @+1 {{expects 1 to 16 or 32 rows of a multiple of 4 elements, got 'memref<17x4xi8>'}}
   kernel.tile_dot ins(%a, %b : memref<17x4xi8>, memref<1x64xi8>) outs(%c : memref<17x16xi32>)
   return
 }
@@ -225,7 +225,7 @@ func.func @tile_dot_c2_rows(%a: memref<17x4xi8>, %b: memref<1x64xi8>, %c: memref
 // -----
 
 func.func @tile_dot_c2_odd(%a: memref<1x3xbf16>, %b: memref<1x32xbf16>, %c: memref<1x16xf32>) {
-  // expected-error @+1 {{expects 1 to 16 rows of a multiple of 2 elements, got 'memref<1x3xbf16>'}}
+  // expected-error @+1 {{expects 1 to 16 or 32 rows of a multiple of 2 elements, got 'memref<1x3xbf16>'}}
   kernel.tile_dot ins(%a, %b : memref<1x3xbf16>, memref<1x32xbf16>) outs(%c : memref<1x16xf32>)
   return
 }
@@ -235,6 +235,30 @@ func.func @tile_dot_c2_odd(%a: memref<1x3xbf16>, %b: memref<1x32xbf16>, %c: memr
 func.func @tile_dot_c2_columns(%a: memref<1x8xi8>, %b: memref<1x64xi8>, %c: memref<1x16xi32>) {
   // expected-error @+1 {{expects columns of 2x64 and sums of 1x16, got 'memref<1x64xi8>' and 'memref<1x16xi32>'}}
   kernel.tile_dot ins(%a, %b : memref<1x8xi8>, memref<1x64xi8>) outs(%c : memref<1x16xi32>)
+  return
+}
+
+// -----
+
+func.func @tile_dot_c2_panels(%a: memref<1x4xi8>, %b: memref<1x64xi8>, %c: memref<1x48xi32>) {
+  // expected-error @+1 {{expects 1 or 2 panels, got 3}}
+  kernel.tile_dot ins(%a, %b, %b, %b : memref<1x4xi8>, memref<1x64xi8>, memref<1x64xi8>, memref<1x64xi8>) outs(%c : memref<1x48xi32>)
+  return
+}
+
+// -----
+
+func.func @tile_dot_c2_sums(%a: memref<1x4xi8>, %b: memref<1x64xi8>, %c: memref<1x16xi32>) {
+  // expected-error @+1 {{expects columns of 1x64 and sums of 1x32, got 'memref<1x64xi8>' and 'memref<1x16xi32>'}}
+  kernel.tile_dot ins(%a, %b, %b : memref<1x4xi8>, memref<1x64xi8>, memref<1x64xi8>) outs(%c : memref<1x16xi32>)
+  return
+}
+
+// -----
+
+func.func @tile_dot_c4(%a: memref<32x96xi8>, %b: memref<24x64xi8>, %c: memref<32x16xi32>) {
+  // expected-error @+1 {{expects rows of a multiple of 64 bytes for several tiles of sums, got 'memref<32x96xi8>'}}
+  kernel.tile_dot ins(%a, %b : memref<32x96xi8>, memref<24x64xi8>) outs(%c : memref<32x16xi32>)
   return
 }
 

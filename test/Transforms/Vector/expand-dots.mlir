@@ -12,14 +12,14 @@ func.func @dot_bytes(%acc: vector<8xi32>, %u: vector<32xi8>) -> vector<8xi32> {
   return %0 : vector<8xi32>
 }
 
-// Pairs of bf16: even ones in the upper halves of words first.
+// Pairs of bf16: odd ones, in the upper halves of words, first.
 // CHECK-LABEL: func.func @pairs
 // CHECK-SAME: %[[ACC:.+]]: vector<16xf32>
 // CHECK-NOT: x86vector
-// CHECK: arith.shli %{{.+}} : vector<16xi32>
-// CHECK: %[[EVEN:.+]] = math.fma %{{.+}}, %{{.+}}, %[[ACC]] : vector<16xf32>
 // CHECK: arith.andi %{{.+}} : vector<16xi32>
-// CHECK: math.fma %{{.+}}, %{{.+}}, %[[EVEN]] : vector<16xf32>
+// CHECK: %[[ODD:.+]] = math.fma %{{.+}}, %{{.+}}, %[[ACC]] : vector<16xf32>
+// CHECK: arith.shli %{{.+}} : vector<16xi32>
+// CHECK: math.fma %{{.+}}, %{{.+}}, %[[ODD]] : vector<16xf32>
 func.func @pairs(%acc: vector<16xf32>, %x: vector<32xbf16>, %y: vector<32xbf16>) -> vector<16xf32> {
   %0 = x86vector.avx512.dot %acc, %x, %y : vector<32xbf16> -> vector<16xf32>
   return %0 : vector<16xf32>
@@ -64,24 +64,36 @@ func.func @signed(%acc: vector<4xi32>, %s: vector<16xi8>) -> vector<4xi32> {
   return %0 : vector<4xi32>
 }
 
-// A loop over rows, and one over words of k whose lanes are columns.
+// A loop over rows, and one for each panel over words of k whose lanes are
+// columns.
 // CHECK-LABEL: func.func @tile
 // CHECK-NOT: kernel.
-// CHECK: scf.for %[[R:.+]] = %{{.+}} to %c5
-// CHECK: scf.for %[[G:.+]] = %{{.+}} to %c24{{.*}} iter_args
-// CHECK: vector.load %{{.+}}[%[[R]], %{{.+}}] : memref<5x96xi8>, vector<4xi8>
-// CHECK: vector.load %{{.+}}[%[[G]], %{{.+}}] : memref<24x64xi8>, vector<64xi8>
+// CHECK: scf.for %[[R:.+]] = %{{.+}} to %c32
+// CHECK: scf.for %[[G:.+]] = %{{.+}} to %c32{{.*}} iter_args
+// CHECK: vector.load %{{.+}}[%[[R]], %{{.+}}] : memref<32x128xi8>, vector<4xi8>
+// CHECK: vector.load %{{.+}}[%[[G]], %{{.+}}] : memref<32x64xi8>, vector<64xi8>
 // CHECK-COUNT-4: arith.muli %{{.+}} : vector<16xi32>
-// CHECK: vector.store %{{.+}}, %{{.+}}[%[[R]], %{{.+}}] : memref<5x16xi32>
-func.func @tile(%a: memref<5x96xi8>, %b: memref<24x64xi8>, %c: memref<5x16xi32>) {
-  kernel.tile_dot ins(%a, %b : memref<5x96xi8>, memref<24x64xi8>) outs(%c : memref<5x16xi32>)
+// CHECK: vector.store %{{.+}}, %{{.+}}[%[[R]], %{{.+}}] : memref<32x32xi32>
+// CHECK: scf.for %{{.+}} = %{{.+}} to %c32{{.*}} iter_args
+// CHECK: vector.store %{{.+}}, %{{.+}}[%[[R]], %c16{{.*}}] : memref<32x32xi32>
+func.func @tile(%a: memref<32x128xi8>, %b: memref<32x64xi8>, %c: memref<32x32xi32>) {
+  kernel.tile_dot ins(%a, %b, %b : memref<32x128xi8>, memref<32x64xi8>, memref<32x64xi8>) outs(%c : memref<32x32xi32>)
   return
 }
 
+// Sixteen words a turn, then the four that are left; even and odd k apart.
 // CHECK-LABEL: func.func @tile_of_pairs
-// CHECK-COUNT-2: math.fma %{{.+}} : vector<16xf32>
-// CHECK-NOT: math.fma
-func.func @tile_of_pairs(%a: memref<5x8xbf16>, %b: memref<4x32xbf16>, %c: memref<5x16xf32>) {
-  kernel.tile_dot ins(%a, %b : memref<5x8xbf16>, memref<4x32xbf16>) outs(%c : memref<5x16xf32>)
+// CHECK: scf.for {{.*}} to %c2{{.*}} iter_args(%[[SUM:.+]] = %{{.+}})
+// CHECK:   %[[HALVES:.+]]:2 = scf.for %[[I:.+]] = %{{.+}} to %c16{{.*}} iter_args(%[[EVEN:.+]] = %{{.+}}, %[[ODD:.+]] = %{{.+}})
+// CHECK:     arith.shli
+// CHECK:     math.fma %{{.+}}, %{{.+}}, %[[EVEN]] : vector<16xf32>
+// CHECK:     arith.andi
+// CHECK:     math.fma %{{.+}}, %{{.+}}, %[[ODD]] : vector<16xf32>
+// CHECK:   %[[BOTH:.+]] = arith.addf %[[HALVES]]#0, %[[HALVES]]#1
+// CHECK:   arith.addf %[[SUM]], %[[BOTH]]
+// CHECK: scf.for {{.*}} to %c4
+// CHECK: vector.store %{{.+}}, %{{.+}}[%{{.+}}, %{{.+}}] : memref<5x16xf32>
+func.func @tile_of_pairs(%a: memref<5x72xbf16>, %b: memref<36x32xbf16>, %c: memref<5x16xf32>) {
+  kernel.tile_dot ins(%a, %b : memref<5x72xbf16>, memref<36x32xbf16>) outs(%c : memref<5x16xf32>)
   return
 }

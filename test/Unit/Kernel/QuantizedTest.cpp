@@ -306,7 +306,7 @@ void runCase(const Case &c, std::mt19937 &random) {
     };
     std::vector<float> y(rowCount * c.n, NAN), alone(rowCount * c.n, NAN);
     int64_t most =
-        kind && target.hasTiles() ? kernel::TileDotOp::maxRows : target.rowTile;
+        kind && target.hasTiles() ? TargetRecord::tileRows : target.rowTile;
     for (int64_t m = 0; m < rowCount; m += most)
       multiply(m, std::min(m + most, rowCount), y);
     for (int64_t m = 0; m < rowCount; ++m)

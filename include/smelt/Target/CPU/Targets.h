@@ -77,8 +77,9 @@ struct TargetRecord {
   /// Whether products of tiles of 16 rows and 16 columns are instructions
   /// (AMX).
   bool hasTiles() const { return runtimeFeatures.contains("amx-int8"); }
-  /// Rows of a tile register.
-  static constexpr int64_t tileRows = 16;
+  /// Rows of the tile registers of a product at most; from how many on they
+  /// multiply rows: 16 in a register take as long as one.
+  static constexpr int64_t tileRows = 32, leastTileRows = 8;
   /// Rows of the register tile of a product with rows of `a` and weights stored
   /// as `w`: tileRows where tiles multiply them, otherwise rowTile.
   int64_t productRows(mlir::Type a, mlir::Type w) const;

@@ -173,10 +173,9 @@ def ExpandDots : Pass<"smelt-expand-dots"> {
     `kernel.dot_bytes`, `kernel.apply_sign`, `kernel.multiply_add` and
     `x86vector.avx512.dot` stand for instructions, and `kernel.tile_dot` for a loop
     of them; they become shifts, products and sums with the same results, so that
-    code made for one processor runs on any. (Of bf16, each product is added with
-    one rounding, even k first, where tdpbf16ps keeps even and odd k of 32 apart
-    and both count denormals as 0.) With `missing`, those stay that the module's target
-    has an instruction for.
+    code made for one processor runs on any. (Products of bf16 are added in the
+    order of vdpbf16ps and tdpbf16ps; those also count denormals as 0.) With
+    `missing`, those stay that the module's target has an instruction for.
 
     ```mlir
     func.func @f(%x: vector<8xi16>, %y: vector<8xi16>) -> vector<4xi32> {

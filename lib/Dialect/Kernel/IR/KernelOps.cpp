@@ -55,26 +55,41 @@ LogicalResult MultiplyAddOp::verify() {
 }
 
 LogicalResult TileDotOp::verify() {
-  MemRefType a = getA().getType(), b = getB().getType(), c = getC().getType();
-  if (a.getElementType() != b.getElementType() ||
-      a.getElementType().isBF16() != c.getElementType().isF32()) // (C1)
-    return emitOpError("expects products of i8 with sums of i32, or of bf16 "
-                       "with f32, got ")
-           << a << ", " << b << " and " << c;
+  MemRefType a = getA().getType(), c = getC().getType();
+  SmallVector<MemRefType> all = {a, c};
+  for (Value b : getB())
+    all.push_back(cast<MemRefType>(b.getType()));
+  ArrayRef<MemRefType> columnsOfPanels = ArrayRef(all).drop_front(2);
   int64_t rows = a.getDimSize(0), depth = getDepth(), k = a.getDimSize(1);
-  if (!a.hasStaticShape() || rows < 1 || rows > maxRows || k < 1 ||
+  int64_t panels = columnsOfPanels.size();
+  for (MemRefType b : columnsOfPanels)
+    if (a.getElementType() != b.getElementType() ||
+        a.getElementType().isBF16() != c.getElementType().isF32()) // (C1)
+      return emitOpError("expects products of i8 with sums of i32, or of bf16 "
+                         "with f32, got ")
+             << a << ", " << b << " and " << c;
+  if (!a.hasStaticShape() || rows < 1 ||
+      (rows > maxRows && rows != maxRows * maxRowTiles) || k < 1 ||
       k % depth) // (C2)
-    return emitOpError("expects 1 to 16 rows of a multiple of ")
+    return emitOpError("expects 1 to 16 or 32 rows of a multiple of ")
            << depth << " elements, got " << a;
-  if (b.getShape() != ArrayRef<int64_t>{k / depth, columns * depth} ||
-      c.getShape() != ArrayRef<int64_t>{rows, columns}) // (C2)
-    return emitOpError("expects columns of ")
-           << k / depth << "x" << columns * depth << " and sums of " << rows
-           << "x" << columns << ", got " << b << " and " << c;
-  for (MemRefType type : {a, b, c})
+  if (panels < 1 || panels > maxPanels) // (C2)
+    return emitOpError("expects 1 or 2 panels, got ") << panels;
+  for (MemRefType b : columnsOfPanels)
+    if (b.getShape() != ArrayRef<int64_t>{k / depth, columns * depth} ||
+        c.getShape() != ArrayRef<int64_t>{rows, panels * columns}) // (C2)
+      return emitOpError("expects columns of ")
+             << k / depth << "x" << columns * depth << " and sums of " << rows
+             << "x" << panels * columns << ", got " << b << " and " << c;
+  for (MemRefType type : all)
     if (!type.isLastDimUnitStride()) // (C3)
       return emitOpError("expects rows whose elements are neighbours, got ")
              << type;
+  if (getRowTiles() * panels > 1 &&
+      k * a.getElementTypeBitWidth() % (8 * rowBytes)) // (C4)
+    return emitOpError("expects rows of a multiple of 64 bytes for several "
+                       "tiles of sums, got ")
+           << a;
   return success();
 }
 

@@ -201,23 +201,27 @@ def Kernel_ApplySignOp : Kernel_VectorOp<"apply_sign",
 def Kernel_TileDotOp : Kernel_Op<"tile_dot"> {
   let summary = "a product that fits the tile registers, but for its depth";
   let description = [{
-    `c[r, n] = sum_k a[r, k] * b[k / d, d n + k mod d]` for up to 16 rows and 16
-    columns: what AMX computes from memory to memory, 64 bytes of k at a time.
+    `c[r, 16 p + n] = sum_k a[r, k] * b_p[k / d, d n + k mod d]` for up to 32
+    rows and P panels of 16 columns, at most 2: what AMX computes from memory to
+    memory, 64 bytes of k at a time, with up to four tile registers of sums.
     Of bytes, `a` is signed and `b` unsigned, d is 4 and sums are exact modulo
-    2^32 (tdpbsud); of bf16, d is 2 and sums are f32 (tdpbf16ps).
+    2^32 (tdpbsud); of bf16, d is 2 and sums are f32, those of 16 even k and of
+    16 odd k apart before they are added (tdpbf16ps).
 
     ```mlir
     kernel.tile_dot ins(%a, %b : memref<16x96xi8>, memref<24x64xi8>) outs(%c : memref<16x16xi32>)
     ```
 
     Constraints:
-    - (C1) `a` and `b` have one type of element; i8 goes with i32, bf16 with f32.
-    - (C2) R rows, from 1 to 16, and K columns, a multiple of d: `a` is R x K, `b`
-      K / d x 16 d and `c` R x 16, all static.
+    - (C1) `a` and all `b` have one type of element; i8 goes with i32, bf16 with f32.
+    - (C2) R rows, from 1 to 16 or 32, and K columns, a multiple of d: `a` is
+      R x K, each `b` K / d x 16 d and `c` R x 16 P, all static.
     - (C3) elements of a row are neighbours.
+    - (C4) with several tiles of sums, K is a multiple of 64 bytes: there is no
+      tile register for another shape of operands.
   }];
   let arguments = (ins Arg<MemRefRankOf<[I8, BF16], [2]>, "rows", [MemRead]>:$a,
-                       Arg<MemRefRankOf<[I8, BF16], [2]>, "columns", [MemRead]>:$b,
+                       Arg<Variadic<MemRefRankOf<[I8, BF16], [2]>>, "panels", [MemRead]>:$b,
                        Arg<MemRefRankOf<[I32, F32], [2]>, "sums", [MemWrite]>:$c);
   let assemblyFormat = [{
     `ins` `(` $a `,` $b `:` type($a) `,` type($b) `)` `outs` `(` $c `:` type($c) `)` attr-dict
@@ -226,10 +230,14 @@ def Kernel_TileDotOp : Kernel_Op<"tile_dot"> {
   let extraClassDeclaration = [{
     /// Rows and columns that a tile register has at most.
     static constexpr int64_t maxRows = 16, columns = 16;
+    /// Rows and panels, in tile registers, that sums have at most.
+    static constexpr int64_t maxRowTiles = 2, maxPanels = 2;
     /// Bytes of a tile register's row.
     static constexpr int64_t rowBytes = 64;
     /// Elements of `a` that a product of two words takes.
     int64_t getDepth() { return getA().getType().getElementType().isBF16() ? 2 : 4; }
+    /// Sums in tile registers of 16 rows.
+    int64_t getRowTiles() { return llvm::divideCeil(getA().getType().getDimSize(0), maxRows); }
   }];
 }
 
