@@ -22,11 +22,11 @@ from smelt import smelt
 
 # Targets, the best one first: the flag without which each isn't run, and the
 # kinds of products that it has instructions of its own for.
-TARGETS = {"amx": ("amx_int8", "f32 bf16 w8a8 w8a8t w4a8 w7a8t mixed"),
+TARGETS = {"amx": ("amx_int8", "bf16 w7a8t mixed"),
            "avx512-bf16": ("avx512_bf16", "bf16"),
-           "avx512-vnni": ("avx512_vnni", "w8a8 w8a8t w4a8t"),
-           "avx512": ("avx512bw", "f32 w8a8t w4a8"),
-           "avx-vnni": ("avx_vnni", "w8a8t w4a8")}
+           "avx512-vnni": ("avx512_vnni", "w4a8t"),
+           "avx512": ("avx512bw", "f32"),
+           "avx-vnni": ("avx_vnni", "w8a8t")}
 # Of the mixed formats, products take tile registers of different shapes.
 MORE = {"bf16": ("--dtype", "bf16"),
         "mixed": ("--quantize", "w8a8t,*down*=w4a8,*.o=w8a8")}

@@ -230,14 +230,9 @@ struct Emitter {
         b, loc, memref, offsets,
         mlir::getAsIndexOpFoldResult(b.getContext(), sizes), ones);
   }
-  /// Rows of the register tile of a product of rows of `a` and weights `w`.
-  int64_t productRows(Value a, Value w) const {
-    return target.productRows(mlir::getElementTypeOrSelf(a),
-                              mlir::getElementTypeOrSelf(w));
-  }
-  /// Whether tile registers multiply `rows` rows, where the target has any.
-  bool usesTiles(int64_t rows) const {
-    return target.hasTiles() && rows >= TargetRecord::leastTileRows;
+  /// Rows of a product's register tile.
+  int64_t productRows(kernel::MatmulOp op) const {
+    return target.productRows(op.fillsTiles());
   }
   /// Room for the sums of a kernel.tile_dot.
   Value tileSums(mlir::Operation *op, mlir::Type type) {
@@ -320,18 +315,20 @@ struct Tile {
   int64_t rows, first, vectors;
 };
 
-/// Columns of the product with panel number `panel`, of `panels` of `width`.
-mlir::Value panelColumns(Emitter &e, mlir::Value init, mlir::Value panel,
-                         int64_t panels, int64_t width);
-/// Tiles of a product: of all its panels at a time for a whole register tile of
-/// rows or in tile registers, else of one panel after another.
+/// Columns of the product with group of panels number `i`, of `count` groups of
+/// `width` columns.
+mlir::Value groupColumns(Emitter &e, mlir::Value init, mlir::Value i,
+                         int64_t count, int64_t width);
+/// Tiles of a product: of as many panels at a time as those rows take, which
+/// all of the panels share while they are in a cache.
 template <typename Product> void emitTiles(Product &product, int64_t rowTile) {
   Emitter &e = product.e;
   emitRowTiles(e, product.a, rowTile, [&](mlir::Value row, int64_t rows) {
-    if (product.panels == 1 || rows == rowTile || e.usesTiles(rows))
+    const int64_t count = std::min(product.panels, product.panelsFor(rows));
+    if (count == product.panels)
       return product.tile(row, rows);
-    e.loop(e.index(0), e.index(product.panels),
-           [&](mlir::Value panel) { product.panelOf(panel).tile(row, rows); });
+    e.loop(e.index(0), e.index(product.panels / count),
+           [&](mlir::Value i) { product.group(i, count).tile(row, rows); });
   });
 }
 

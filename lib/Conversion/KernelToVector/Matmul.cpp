@@ -58,7 +58,7 @@ struct Claimer {
   /// sums[rows * vectors] of a tile.
   Emitter::Values (Product::*sum)(const Tile &tile);
   bool widens;   // each k of a pair is a vector of f32
-  bool hasTiles; // many rows are multiplied in tile registers
+  bool hasTiles; // if a tile has enough rows for them
 };
 
 struct Product {
@@ -66,7 +66,8 @@ struct Product {
   const Claimer &claimer;
   Value a, w, init; // [R, K], [panels, groups, n * kk], [R, columns]
   int64_t k, n, depth, panels;
-  Value sums; // of tile registers
+  int64_t rowTile; // rows of a tile at most
+  Value sums;      // of tile registers
 
   /// Where element `i` of the words of group `g` is, all panels' one after
   /// another.
@@ -230,33 +231,29 @@ struct Product {
   /// Rows `row` to `row + rows` of the panels, summed in tile registers.
   void tileInRegisters(Value row, int64_t rows) {
     const int64_t columns = kernel::TileDotOp::columns, words = wordsInTiles();
-    const int64_t all = panels * n / columns;
-    const int64_t vectors = std::min(all, kernel::TileDotOp::maxPanels);
+    const int64_t vectors = panels * n / columns;
     OpFoldResult zero = e.b.getIndexAttr(0);
-    for (int64_t first = 0; first < all; first += vectors) {
-      if (words)
-        kernel::TileDotOp::create(
-            e.b, e.loc, e.cut(a, {row, zero}, {rows, words * depth}),
-            columnsInTiles(first, vectors),
-            e.cut(sums, {zero, zero}, {rows, vectors * columns}));
-      e.loop(e.index(0), e.index(rows), [&](Value r) {
-        Value own = e.add(row, r);
-        Emitter::Values result;
-        for (int64_t v = 0; v < vectors; ++v)
-          result.push_back(words ? e.loadVector(sums, {r, e.index(v * columns)})
-                                 : e.zeros());
-        addRest(Tile{own, 1, first, vectors}, result);
-        for (int64_t v = 0; v < vectors; ++v)
-          storeColumns(e, result[v], init, own, (first + v) * columns,
-                       panels * n);
-      });
-    }
+    if (words)
+      kernel::TileDotOp::create(
+          e.b, e.loc, e.cut(a, {row, zero}, {rows, words * depth}),
+          columnsInTiles(vectors),
+          e.cut(sums, {zero, zero}, {rows, vectors * columns}));
+    e.loop(e.index(0), e.index(rows), [&](Value r) {
+      Value own = e.add(row, r);
+      Emitter::Values result;
+      for (int64_t v = 0; v < vectors; ++v)
+        result.push_back(words ? e.loadVector(sums, {r, e.index(v * columns)})
+                               : e.zeros());
+      addRest(Tile{own, 1, 0, vectors}, result);
+      for (int64_t v = 0; v < vectors; ++v)
+        storeColumns(e, result[v], init, own, v * columns, panels * n);
+    });
   }
-  /// Words in whole tiles of `count` vectors of columns from number `first` on.
-  Emitter::Values columnsInTiles(int64_t first, int64_t count) {
+  /// Words in whole tiles of the first `count` vectors of columns.
+  Emitter::Values columnsInTiles(int64_t count) {
     const int64_t width = kernel::TileDotOp::columns * depth;
     Emitter::Values result;
-    for (int64_t v = first; v < first + count; ++v) {
+    for (int64_t v = 0; v < count; ++v) {
       SmallVector<Value> at = place(e.index(0), v * width);
       Value words = e.cut(w, getAsOpFoldResult(at), {1, wordsInTiles(), width});
       SmallVector<ReassociationIndices> lines = {{0, 1}, {2}};
@@ -266,16 +263,28 @@ struct Product {
     return result;
   }
 
-  /// The product with one of the panels alone.
-  Product panelOf(Value panel) {
+  /// The product with `count` panels alone, those of group `i`.
+  Product group(Value i, int64_t count) {
     OpFoldResult zero = e.b.getIndexAttr(0);
     auto type = cast<MemRefType>(w.getType());
-    Product one = *this;
-    one.w = e.cut(w, {panel, zero, zero},
-                  {1, type.getDimSize(1), type.getDimSize(2)});
-    one.init = panelColumns(e, init, panel, panels, n);
-    one.panels = 1;
-    return one;
+    Product some = *this;
+    some.w = e.cut(w, {e.mul(i, e.index(count)), zero, zero},
+                   {count, type.getDimSize(1), type.getDimSize(2)});
+    some.init = groupColumns(e, init, i, panels / count, count * n);
+    some.panels = count;
+    return some;
+  }
+  bool usesTiles(int64_t rows) const {
+    return claimer.hasTiles && rows >= TargetRecord::leastTileRows;
+  }
+  /// Panels that a tile of `rows` rows takes at a time.
+  int64_t panelsFor(int64_t rows) const {
+    int64_t columns = e.lanes();
+    if (usesTiles(rows))
+      columns *= kernel::TileDotOp::maxPanels;
+    else if (rows == rowTile)
+      columns *= vectorsFor(rows);
+    return llvm::bit_floor<uint64_t>(std::max<int64_t>(columns / n, 1));
   }
 
   /// Vectors of columns at a time: of several panels if with all their factors
@@ -292,7 +301,7 @@ struct Product {
 
   /// Rows `row` to `row + rows` of the panels.
   void tile(Value row, int64_t rows) {
-    if (claimer.hasTiles && e.usesTiles(rows))
+    if (usesTiles(rows))
       return tileInRegisters(row, rows);
     int64_t all = panels * n / e.lanes();
     int64_t vectors = vectorsFor(rows);
@@ -311,25 +320,15 @@ struct Product {
 
 } // namespace
 
-static bool isBF16(Value buffer) {
-  return cast<MemRefType>(buffer.getType()).getElementType().isBF16();
-}
-
-/// Pairs of bf16 in both operands.
-static bool isOfPairs(kernel::MatmulOp op) {
-  return isBF16(op.getA()) && isBF16(op.getW()) &&
-         cast<MemRefType>(op.getW().getType()).getDimSize(3) == 2;
-}
-
 static const Claimer claimers[] = {
     {"tiles",
      [](kernel::MatmulOp op, const TargetRecord &target) {
-       return target.hasTiles() && isOfPairs(op);
+       return target.hasTiles() && op.fillsTiles();
      },
      &Product::sumApart, true, true},
     {"dot",
      [](kernel::MatmulOp op, const TargetRecord &target) {
-       return target.hasBF16Dot && isOfPairs(op);
+       return target.hasBF16Dot && op.fillsTiles();
      },
      &Product::sumSteps<&Product::addDot>, false, false},
     {"fma", [](kernel::MatmulOp, const TargetRecord &) { return true; },
@@ -347,18 +346,18 @@ void smelt::storeColumns(Emitter &e, Value vector, Value init, Value row,
   e.storeVector(vector, init, {row, e.index(column)}, mask);
 }
 
-Value smelt::panelColumns(Emitter &e, Value init, Value panel, int64_t panels,
+Value smelt::groupColumns(Emitter &e, Value init, Value i, int64_t count,
                           int64_t width) {
   OpFoldResult columns = e.b.getIndexAttr(width);
-  if (columnsOf(init) != panels * width) {
-    Value left = e.sub(e.dim(init, 1), e.mul(panel, e.index(width)));
+  if (columnsOf(init) != count * width) {
+    Value left = e.sub(e.dim(init, 1), e.mul(i, e.index(width)));
     columns =
         arith::MinUIOp::create(e.b, e.loc, left, e.index(width)).getResult();
   }
   SmallVector<OpFoldResult> sizes = {memref::getMixedSize(e.b, e.loc, init, 0),
                                      columns};
-  SmallVector<OpFoldResult> offsets = {
-      e.b.getIndexAttr(0), OpFoldResult(e.mul(panel, e.index(width)))};
+  SmallVector<OpFoldResult> offsets = {e.b.getIndexAttr(0),
+                                       OpFoldResult(e.mul(i, e.index(width)))};
   SmallVector<OpFoldResult> ones(2, e.b.getIndexAttr(1));
   return memref::SubViewOp::create(e.b, e.loc, init, offsets, sizes, ones);
 }
@@ -414,9 +413,10 @@ LogicalResult smelt::emitMatmul(Emitter &e, kernel::MatmulOp op) {
                   type.getDimSize(2),
                   depth,
                   panels,
+                  e.productRows(op),
                   {}};
   if (e.target.hasTiles())
     product.sums = e.tileSums(op, e.b.getF32Type());
-  emitTiles(product, e.productRows(op.getA(), op.getW()));
+  emitTiles(product, product.rowTile);
   return success();
 }

@@ -50,7 +50,7 @@ struct Span {
 /// An instruction that multiplies quads of bytes.
 struct QuadInstruction {
   /// Whether products of `rows` rows are made with it.
-  bool (*isFor)(const Emitter &e, const FormatRecord &format, int64_t rows);
+  bool (*isFor)(const Product &product, int64_t rows);
   /// Registers of a tile: for each of its sums, and each vector of weights.
   int64_t (*sumRegisters)(const Product &product);
   int64_t weightRegisters;
@@ -76,7 +76,7 @@ struct Product {
   int64_t panels;                     // of w
   int64_t rowTile;                    // rows of a tile at most
   bool prefetches;                    // weights, which come from memory
-  Value tileSums, tileWeights;        // of tile registers, in memory
+  Value tileSums;                     // of tile registers, if they sum
 
   OpBuilder &b = e.b;
   Location loc = e.loc;
@@ -262,37 +262,38 @@ struct Product {
     addDots(tile, span, /*isSigned=*/false, {}, sums);
   }
 
-  /// Sums in a tile register, by way of memory.
+  /// Sums in a tile register, by way of memory, as far as columns fill its
+  /// rows.
   void addTiles(const Tile &tile, const Span &span, Emitter::Values &sums) {
     OpFoldResult zero = b.getIndexAttr(0);
+    const int64_t whole = wholeTiles(span), line = FormatRecord::chunkBytes;
     Value column = e.mul(span.unit, e.index(FormatRecord::unitColumns));
-    Value rows = e.cut(a, {tile.row, column}, {tile.rows, span.columns});
+    Value rows = whole ? e.cut(a, {tile.row, column}, {tile.rows, whole}) : a;
     Value own =
         e.cut(tileSums, {zero, zero}, {tile.rows, kernel::TileDotOp::columns});
-    for (int64_t v = 0; v < tile.vectors; ++v) {
-      kernel::TileDotOp::create(b, loc, rows, quadsOf(tile, span, v), own);
+    for (int64_t v = 0; whole && v < tile.vectors; ++v) {
+      Value bytes = plus(span.bytes, offsetOf(tile.first + v, line));
+      kernel::TileDotOp::create(b, loc, rows, linesOf(bytes, whole / 4), own);
       for (int64_t r = 0; r < tile.rows; ++r)
         accumulate(sums[r * tile.vectors + v],
                    vector::LoadOp::create(b, loc, longs(), tileSums,
                                           ValueRange{e.index(r), e.index(0)}));
     }
+    if (whole < span.columns)
+      addDotBytes(tile, restOf(span), sums);
   }
-  /// A span's weights as quads of 16 columns, in one row of bytes for each: as
-  /// they are stored, or halves of bytes unpacked.
-  Value quadsOf(const Tile &tile, const Span &span, int64_t v) {
-    const int64_t line = FormatRecord::chunkBytes, lines = span.columns / 4;
-    if (format.bits == 8)
-      return linesOf(plus(span.bytes, offsetOf(tile.first + v, line)), lines);
-    e.loop(e.index(0), e.index(span.columns / step), [&](Value i) {
-      Step at = beginStep(tile, span, i);
-      for (int64_t q = 0; q < 2; ++q) {
-        Value row = plus(e.mul(i, e.index(2)), q);
-        vector::StoreOp::create(b, loc, weights(at, q, tile.first + v),
-                                tileWeights, ValueRange{row, e.index(0)});
-      }
-    });
-    OpFoldResult zero = b.getIndexAttr(0);
-    return e.cut(tileWeights, {zero, zero}, {lines, line});
+  /// Columns of a span that fill rows of tile registers, and the span of what
+  /// is left.
+  static int64_t wholeTiles(const Span &span) {
+    return llvm::alignDown(span.columns, kernel::TileDotOp::rowBytes);
+  }
+  Span restOf(const Span &span) {
+    const int64_t whole = wholeTiles(span), unit = FormatRecord::unitColumns;
+    Span rest = span;
+    rest.bytes = plus(span.bytes, whole / unit * format.unitBytes());
+    rest.unit = plus(span.unit, whole / unit);
+    rest.columns -= whole;
+    return rest;
   }
 
   /// Fewer bits than 8 are as good signed as unsigned; 8 less their zero point,
@@ -650,21 +651,36 @@ struct Product {
     return std::max<int64_t>(llvm::bit_floor<uint64_t>(vectors), 1);
   }
 
-  /// The product with one of the panels alone.
-  Product panelOf(Value panel) {
-    const int64_t bytes = format.panelBytes(k);
-    Product one = *this;
-    one.w = e.cut(w, {e.mul(panel, e.index(bytes))}, {bytes});
-    one.init = panelColumns(e, init, panel, panels, FormatRecord::panelRows);
-    one.panels = 1;
-    return one;
+  bool usesTiles(int64_t rows) const {
+    return tileSums && rows >= TargetRecord::leastTileRows;
+  }
+  /// Whether all of k is summed in tile registers.
+  bool sumsInTiles(int64_t rows) const {
+    return usesTiles(rows) && sumsAllOfK();
+  }
+
+  /// The product with `count` panels alone, those of group `i`.
+  Product group(Value i, int64_t count) {
+    const int64_t bytes = count * format.panelBytes(k);
+    Product some = *this;
+    some.w = e.cut(w, {e.mul(i, e.index(bytes))}, {bytes});
+    some.init = groupColumns(e, init, i, panels / count,
+                             count * FormatRecord::panelRows);
+    some.panels = count;
+    return some;
+  }
+  /// Panels that a tile of `rows` rows takes at a time.
+  int64_t panelsFor(int64_t rows) const {
+    if (sumsInTiles(rows))
+      return kernel::TileDotOp::maxPanels;
+    return std::max<int64_t>(vectorsFor(rows) / perPanel(), 1);
   }
 
   void tile(Value row, int64_t rows) {
     const int64_t most = kernel::TileDotOp::maxRows;
-    if (e.usesTiles(rows) && sumsAllOfK() && format.bits == 8)
+    if (sumsInTiles(rows))
       return tileInRegisters(row, rows);
-    if (e.usesTiles(rows) && rows > most) {
+    if (usesTiles(rows) && rows > most) {
       // Totals of more rows wouldn't fit the registers.
       e.loop(e.index(0), e.index(rows / most),
              [&](Value i) { tile(e.add(row, e.mul(i, e.index(most))), most); });
@@ -684,39 +700,33 @@ struct Product {
 
   /// Rows `row` to `row + rows` of the panels, where all of k is one span.
   void tileInRegisters(Value row, int64_t rows) {
-    const int64_t lines =
-        llvm::alignDown(paddedColumns() / 4, kernel::TileDotOp::rowBytes / 4);
-    const int64_t columns = kernel::TileDotOp::columns,
-                  line = FormatRecord::chunkBytes;
-    const int64_t all = panels * perPanel();
-    const int64_t vectors = std::min(all, kernel::TileDotOp::maxPanels);
-    Span rest = spanOf(e.index(4 * lines / FormatRecord::unitColumns),
-                       paddedColumns() - 4 * lines);
+    const Span all = spanOf(e.index(0), paddedColumns());
+    const int64_t whole = wholeTiles(all);
+    const int64_t columns = kernel::TileDotOp::columns;
+    const int64_t vectors = panels * perPanel();
     OpFoldResult zero = b.getIndexAttr(0);
-    for (int64_t first = 0; first < all; first += vectors) {
-      Emitter::Values weights;
-      for (int64_t v = first; v < first + vectors; ++v)
-        weights.push_back(linesOf(e.index(offsetOf(v, line)), lines));
-      if (lines)
-        kernel::TileDotOp::create(
-            b, loc, e.cut(a, {row, zero}, {rows, 4 * lines}), weights,
-            e.cut(tileSums, {zero, zero}, {rows, vectors * columns}));
-      e.loop(e.index(0), e.index(rows), [&](Value r) {
-        Tile own{e.add(row, r), 1, first, vectors};
-        Emitter::Values sums = startOfSums(own, rest);
-        if (rest.columns)
-          addDotBytes(own, rest, sums);
-        for (int64_t v = 0; v < vectors; ++v) {
-          Value sum = sums[v];
-          if (lines)
-            accumulate(sum, vector::LoadOp::create(
-                                b, loc, longs(), tileSums,
-                                ValueRange{r, e.index(v * columns)}));
-          storeColumns(e, finish(own, 0, v, real(sum)), init, own.row,
-                       (first + v) * columns, panels * columns);
-        }
-      });
-    }
+    Emitter::Values weights;
+    for (int64_t v = 0; whole && v < vectors; ++v)
+      weights.push_back(
+          linesOf(e.index(offsetOf(v, FormatRecord::chunkBytes)), whole / 4));
+    if (whole)
+      kernel::TileDotOp::create(
+          b, loc, e.cut(a, {row, zero}, {rows, whole}), weights,
+          e.cut(tileSums, {zero, zero}, {rows, vectors * columns}));
+    e.loop(e.index(0), e.index(rows), [&](Value r) {
+      Tile own{e.add(row, r), 1, 0, vectors};
+      Emitter::Values sums = startOfSums(own, all);
+      if (whole < all.columns)
+        addDotBytes(own, restOf(all), sums);
+      for (int64_t v = 0; v < vectors; ++v) {
+        if (whole)
+          accumulate(sums[v], vector::LoadOp::create(
+                                  b, loc, longs(), tileSums,
+                                  ValueRange{r, e.index(v * columns)}));
+        storeColumns(e, finish(own, 0, v, real(sums[v])), init, own.row,
+                     v * columns, panels * columns);
+      }
+    });
   }
   /// `count` lines of the panels' bytes from byte `at` on.
   Value linesOf(Value at, int64_t count) {
@@ -778,38 +788,39 @@ static bool ifNarrow(const FormatRecord &format) {
 static int64_t one(const Product &) { return 1; }
 
 static const QuadInstruction instructions[] = {
-    {[](const Emitter &e, const FormatRecord &, int64_t rows) {
-       return e.usesTiles(rows);
+    {[](const Product &product, int64_t rows) {
+       return product.usesTiles(rows);
      },
      sumsAndTotals, 1, always, &Product::addTiles},
-    {[](const Emitter &e, const FormatRecord &, int64_t) {
-       return e.target.hasByteDot;
+    {[](const Product &product, int64_t) {
+       return product.e.target.hasByteDot;
      },
      sumsAndTotals, 1, always, &Product::addDotBytes},
-    {[](const Emitter &e, const FormatRecord &, int64_t) {
-       return e.target.hasSignedDot;
+    {[](const Product &product, int64_t) {
+       return product.e.target.hasSignedDot;
      },
      sumsAndTotals, 1, ifNarrow, &Product::addSignedDots},
-    {[](const Emitter &e, const FormatRecord &format, int64_t) {
-       return e.target.hasByteMultiplyAdd() && format.precision == 7;
+    {[](const Product &product, int64_t) {
+       return product.e.target.hasByteMultiplyAdd() &&
+              product.format.precision == 7;
      },
      one, 1, always, &Product::addPairs},
-    {[](const Emitter &e, const FormatRecord &format, int64_t) {
-       return e.target.hasByteSign() && format.precision == 8;
+    {[](const Product &product, int64_t) {
+       return product.e.target.hasByteSign() && product.format.precision == 8;
      },
      one, 2, never, &Product::addSigned},
-    {[](const Emitter &e, const FormatRecord &, int64_t) {
-       return e.target.hasByteMultiplyAdd();
+    {[](const Product &product, int64_t) {
+       return product.e.target.hasByteMultiplyAdd();
      },
      [](const Product &product) { return halvesOf(product.format); }, 1, never,
      &Product::addNibbles},
-    {[](const Emitter &, const FormatRecord &, int64_t) { return true; },
-     sumsAndTotals, 1, always, &Product::addWords},
+    {[](const Product &, int64_t) { return true; }, sumsAndTotals, 1, always,
+     &Product::addWords},
 };
 
 const QuadInstruction &Product::instructionFor(int64_t rows) const {
   return *llvm::find_if(instructions, [&](const QuadInstruction &i) {
-    return i.isFor(e, format, rows);
+    return i.isFor(*this, rows);
   });
 }
 
@@ -832,18 +843,11 @@ LogicalResult smelt::emitQuantizedMatmul(Emitter &e, kernel::MatmulOp op) {
                   op.getSums(),
                   columnsOf(op.getA()),
                   panels,
-                  e.productRows(op.getA(), op.getW()),
+                  e.productRows(op),
                   !op.getUnpacked(),
-                  {},
                   {}};
-  if (e.target.hasTiles() && product.activation) {
+  if (e.target.hasTiles() && op.fillsTiles())
     product.tileSums = e.tileSums(op, e.b.getI32Type());
-    if (format.bits < 8)
-      product.tileWeights = e.stackBuffer(
-          op,
-          MemRefType::get({product.spanColumns() / 4, FormatRecord::chunkBytes},
-                          e.b.getI8Type()));
-  }
   emitTiles(product, product.rowTile);
   return success();
 }

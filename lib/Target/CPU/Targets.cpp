@@ -20,8 +20,8 @@
 //
 // panelTile gives vectors of 16 lanes what two vectors of 8 have in one panel:
 // enough sums at a time to hide an instruction's latency, and more of them for
-// each element that is loaded. AMX's sums are in four tile registers of 16 rows
-// and 16 columns, in two panels.
+// each element that is loaded. AMX sums two panels at a time, in four registers
+// of 16 rows and 16 columns; four share rows while they are in a cache.
 //
 //===----------------------------------------------------------------------===//
 #include "smelt/Target/CPU/Targets.h"
@@ -52,7 +52,7 @@ using namespace smelt;
 static constexpr TargetRecord records[] = {
   // [doc:targets]
   // name          triple       cpu          LLVM features               executed features                  bits regs  rows panels     unpack prefetch fma    f16c   bf16   bytes  signed  words  page
-  {"amx",         SMELT_LINUX, "x86-64-v4", SMELT_AMX,                 SMELT_V4 "," SMELT_AMX_NAMES,      512, 32,   6, 2, 512 << 10, 48,     2, 2048,  true,  true,  true,  true,  false, true,  4096},
+  {"amx",         SMELT_LINUX, "x86-64-v4", SMELT_AMX,                 SMELT_V4 "," SMELT_AMX_NAMES,      512, 32,   6, 4, 512 << 10, 48,     2, 2048,  true,  true,  true,  true,  false, true,  4096},
   {"avx512-bf16", SMELT_LINUX, "x86-64-v4", "+avx512vnni,+avx512bf16", SMELT_V4 ",avx512vnni,avx512bf16", 512, 32,   6, 4, 512 << 10, 48,     2, 2048,  true,  true,  true,  true,  false, true,  4096},
   {"avx512-vnni", SMELT_LINUX, "x86-64-v4", "+avx512vnni",             SMELT_V4 ",avx512vnni",            512, 32,   6, 4, 512 << 10, 48,     2, 2048,  true,  true,  false, true,  false, true,  4096},
   {"avx512",      SMELT_LINUX, "x86-64-v4", "",                        SMELT_V4,                          512, 32,   6, 4, 512 << 10, 48,     2, 2048,  true,  true,  false, false, false, true,  4096},
@@ -70,11 +70,6 @@ llvm::SmallVector<llvm::StringRef> TargetRecord::runtimeFeatureList() const {
   llvm::SmallVector<llvm::StringRef> features;
   runtimeFeatures.split(features, ',', -1, /*KeepEmpty=*/false);
   return features;
-}
-
-int64_t TargetRecord::productRows(mlir::Type a, mlir::Type w) const {
-  bool isTiled = a.isInteger(8) || (a.isBF16() && w.isBF16());
-  return hasTiles() && isTiled ? tileRows : rowTile;
 }
 
 int64_t TargetRecord::panelDepth(mlir::Type element) const {

@@ -74,10 +74,7 @@ struct TileSizes {
   const TargetRecord *target;
 
   int64_t rowsOf(kernel::MatmulOp product) const {
-    auto element = [](Value value) { return getElementTypeOrSelf(value); };
-    return rows ? rows
-                : target->productRows(element(product.getA()),
-                                      element(product.getW()));
+    return rows ? rows : target->productRows(product.fillsTiles());
   }
 };
 

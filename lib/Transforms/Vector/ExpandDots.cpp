@@ -156,29 +156,23 @@ struct ExpandTileDot : OpRewritePattern<kernel::TileDotOp> {
         return SmallVector<Value>{dotBytes(carried[0], y, x, false)};
       })[0];
     }
-    /// Even and odd k of `words` words apart, then both (Intel's manual,
-    /// TDPBF16PS).
-    Value addPairs(Value sum, Value row, Value panel, Value first,
-                   int64_t words) {
-      SmallVector<Value> halves =
-          loop(words, {zero(), zero()}, [&](Value i, ValueRange carried) {
-            Value k = arith::AddIOp::create(b, loc, first, i);
-            auto [x, y] = wordsOf(row, panel, k);
-            return SmallVector<Value>{dotHalves(carried[0], x, y, false),
-                                      dotHalves(carried[1], x, y, true)};
-          });
-      Value both = arith::AddFOp::create(b, loc, halves[0], halves[1]);
-      return arith::AddFOp::create(b, loc, sum, both);
-    }
+    /// Even and odd k of a register's row of words apart, then both (Intel's
+    /// manual, TDPBF16PS).
     Value sumOfPairs(Value row, Value panel, int64_t words) {
       constexpr int64_t atATime = kernel::TileDotOp::rowBytes / 4;
-      Value sum =
-          loop(words / atATime, zero(), [&](Value i, ValueRange carried) {
-            return SmallVector<Value>{
-                addPairs(carried[0], row, panel, times(i, atATime), atATime)};
-          })[0];
-      int64_t left = words % atATime;
-      return left ? addPairs(sum, row, panel, index(words - left), left) : sum;
+      return loop(words / atATime, zero(), [&](Value i, ValueRange carried) {
+        Value first = times(i, atATime);
+        SmallVector<Value> halves =
+            loop(atATime, {zero(), zero()}, [&](Value j, ValueRange inner) {
+              Value k = arith::AddIOp::create(b, loc, first, j);
+              auto [x, y] = wordsOf(row, panel, k);
+              return SmallVector<Value>{dotHalves(inner[0], x, y, false),
+                                        dotHalves(inner[1], x, y, true)};
+            });
+        Value both = arith::AddFOp::create(b, loc, halves[0], halves[1]);
+        return SmallVector<Value>{
+            arith::AddFOp::create(b, loc, carried[0], both)};
+      })[0];
     }
   };
 

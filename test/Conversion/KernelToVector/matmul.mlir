@@ -66,7 +66,8 @@ func.func @matmul_dot(%a: memref<1x9xbf16>, %w: memref<1x5x32x2xbf16>, %c: memre
 // CHECK-NOT: x86vector.avx512.dot
 // CHECK: } else {
 // CHECK: scf.for %[[PANEL:.+]] = %{{.+}} to %c2{{.*}} step
-// CHECK: memref.subview %{{.+}}[%[[PANEL]], 0, 0] [1, 2, 64] [1, 1, 1]
+// CHECK: %[[FIRST:.+]] = arith.muli %[[PANEL]], %c1
+// CHECK: memref.subview %{{.+}}[%[[FIRST]], 0, 0] [1, 2, 64] [1, 1, 1]
 // CHECK-COUNT-8: x86vector.avx512.dot
 func.func @matmul_panels(%a: memref<?x4xbf16>, %w: memref<2x2x32x2xbf16>, %c: memref<?x64xf32>) {
   kernel.matmul ins(%a, %w : memref<?x4xbf16>, memref<2x2x32x2xbf16>) outs(%c : memref<?x64xf32>) {format = #llm.format<bf16>}

@@ -173,17 +173,26 @@ func.func @tiles(%q: memref<?x96xi8>, %s: memref<?x2xf32>, %t: memref<?x3xi32>, 
   return
 }
 
-// Halves of bytes are unpacked first, a scale's 32 columns at a time.
-// CHECK-LABEL: func.func @unpacked
-// CHECK: %[[BYTES:.+]] = memref.alloca() {alignment = 64 : i64} : memref<8x64xi8>
-// CHECK: scf.for
-// CHECK:   scf.for
-// CHECK:     vector.store %{{.+}}, %[[BYTES]]
-// CHECK:     vector.store %{{.+}}, %[[BYTES]]
-// CHECK:   kernel.tile_dot ins({{.*}} : memref<16x32xi8, {{.+}}>, memref<8x64xi8, {{.+}}>) outs({{.*}} : memref<16x16xi32
-func.func @unpacked(%q: memref<16x96xi8>, %s: memref<16x3xf32>, %t: memref<16x3xi32>, %w: memref<1x1216xi8>, %y: memref<16x16xf32>) {
-  kernel.matmul ins(%q, %w : memref<16x96xi8>, memref<1x1216xi8>) rows(%s, %t : memref<16x3xf32>, memref<16x3xi32>)
-      outs(%y : memref<16x16xf32>) {activation = #llm.activation<int8_g32>, format = #llm.format<int4_g32>}
+// A scale for each 128 columns: a tile of 16 rows and one panel for each; of the
+// last 96, what doesn't fill a tile's rows is added without.
+// CHECK-LABEL: func.func @groups
+// CHECK: scf.for %{{.+}} = %c0{{.*}} to %c2{{.*}} step %c1
+// CHECK: kernel.tile_dot ins({{.*}} : memref<16x128xi8, {{.+}}>, memref<32x64xi8, {{.+}}>) outs({{.*}} : memref<16x16xi32
+// CHECK: kernel.tile_dot ins({{.*}} : memref<16x64xi8, {{.+}}>, memref<16x64xi8
+// CHECK: kernel.dot_bytes
+func.func @groups(%q: memref<32x224xi8>, %s: memref<32x2xf32>, %t: memref<32x7xi32>, %w: memref<1x4288xi8>, %y: memref<32x16xf32>) {
+  kernel.matmul ins(%q, %w : memref<32x224xi8>, memref<1x4288xi8>) rows(%s, %t : memref<32x2xf32>, memref<32x7xi32>)
+      outs(%y : memref<32x16xf32>) {activation = #llm.activation<int8_token>, format = #llm.format<int7_g128>}
+  return
+}
+
+// Scales for each 32: no tiles.
+// CHECK-LABEL: func.func @units
+// CHECK-NOT: kernel.tile_dot
+// CHECK: kernel.dot_bytes
+func.func @units(%q: memref<6x96xi8>, %s: memref<6x3xf32>, %t: memref<6x3xi32>, %w: memref<1x1216xi8>, %y: memref<6x16xf32>) {
+  kernel.matmul ins(%q, %w : memref<6x96xi8>, memref<1x1216xi8>) rows(%s, %t : memref<6x3xf32>, memref<6x3xi32>)
+      outs(%y : memref<6x16xf32>) {activation = #llm.activation<int8_g32>, format = #llm.format<int4_g32>}
   return
 }
 }

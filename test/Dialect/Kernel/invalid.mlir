@@ -208,65 +208,57 @@ func.func @dot_bytes_c1(%acc: vector<8xi32>, %u: vector<16xi8>) {
 
 // -----
 
-func.func @tile_dot_c1(%a: memref<1x4xi8>, %b: memref<1x64xi8>, %c: memref<1x16xf32>) {
-  // expected-error @+1 {{expects products of i8 with sums of i32, or of bf16 with f32, got 'memref<1x4xi8>', 'memref<1x64xi8>' and 'memref<1x16xf32>'}}
-  kernel.tile_dot ins(%a, %b : memref<1x4xi8>, memref<1x64xi8>) outs(%c : memref<1x16xf32>)
+func.func @tile_dot_c1(%a: memref<1x64xi8>, %b: memref<16x64xi8>, %c: memref<1x16xf32>) {
+  // expected-error @+1 {{expects products of i8 with sums of i32, or of bf16 with f32, got 'memref<1x64xi8>', 'memref<16x64xi8>' and 'memref<1x16xf32>'}}
+  kernel.tile_dot ins(%a, %b : memref<1x64xi8>, memref<16x64xi8>) outs(%c : memref<1x16xf32>)
   return
 }
 
 // -----
 
-func.func @tile_dot_c2_rows(%a: memref<17x4xi8>, %b: memref<1x64xi8>, %c: memref<17x16xi32>) {
-  // expected-error @+1 {{expects 1 to 16 or 32 rows of a multiple of 4 elements, got 'memref<17x4xi8>'}}
-  kernel.tile_dot ins(%a, %b : memref<17x4xi8>, memref<1x64xi8>) outs(%c : memref<17x16xi32>)
+func.func @tile_dot_c2_rows(%a: memref<17x64xi8>, %b: memref<16x64xi8>, %c: memref<17x16xi32>) {
+  // expected-error @+1 {{expects 1 to 16 or 32 rows of a multiple of 64 bytes, got 'memref<17x64xi8>'}}
+  kernel.tile_dot ins(%a, %b : memref<17x64xi8>, memref<16x64xi8>) outs(%c : memref<17x16xi32>)
   return
 }
 
 // -----
 
-func.func @tile_dot_c2_odd(%a: memref<1x3xbf16>, %b: memref<1x32xbf16>, %c: memref<1x16xf32>) {
-  // expected-error @+1 {{expects 1 to 16 or 32 rows of a multiple of 2 elements, got 'memref<1x3xbf16>'}}
-  kernel.tile_dot ins(%a, %b : memref<1x3xbf16>, memref<1x32xbf16>) outs(%c : memref<1x16xf32>)
+func.func @tile_dot_c2_bytes(%a: memref<1x48xbf16>, %b: memref<24x32xbf16>, %c: memref<1x16xf32>) {
+  // expected-error @+1 {{expects 1 to 16 or 32 rows of a multiple of 64 bytes, got 'memref<1x48xbf16>'}}
+  kernel.tile_dot ins(%a, %b : memref<1x48xbf16>, memref<24x32xbf16>) outs(%c : memref<1x16xf32>)
   return
 }
 
 // -----
 
-func.func @tile_dot_c2_columns(%a: memref<1x8xi8>, %b: memref<1x64xi8>, %c: memref<1x16xi32>) {
-  // expected-error @+1 {{expects columns of 2x64 and sums of 1x16, got 'memref<1x64xi8>' and 'memref<1x16xi32>'}}
-  kernel.tile_dot ins(%a, %b : memref<1x8xi8>, memref<1x64xi8>) outs(%c : memref<1x16xi32>)
-  return
-}
-
-// -----
-
-func.func @tile_dot_c2_panels(%a: memref<1x4xi8>, %b: memref<1x64xi8>, %c: memref<1x48xi32>) {
+func.func @tile_dot_c2_panels(%a: memref<1x64xi8>, %b: memref<16x64xi8>, %c: memref<1x48xi32>) {
   // expected-error @+1 {{expects 1 or 2 panels, got 3}}
-  kernel.tile_dot ins(%a, %b, %b, %b : memref<1x4xi8>, memref<1x64xi8>, memref<1x64xi8>, memref<1x64xi8>) outs(%c : memref<1x48xi32>)
+  kernel.tile_dot ins(%a, %b, %b, %b : memref<1x64xi8>, memref<16x64xi8>, memref<16x64xi8>, memref<16x64xi8>) outs(%c : memref<1x48xi32>)
   return
 }
 
 // -----
 
-func.func @tile_dot_c2_sums(%a: memref<1x4xi8>, %b: memref<1x64xi8>, %c: memref<1x16xi32>) {
-  // expected-error @+1 {{expects columns of 1x64 and sums of 1x32, got 'memref<1x64xi8>' and 'memref<1x16xi32>'}}
-  kernel.tile_dot ins(%a, %b, %b : memref<1x4xi8>, memref<1x64xi8>, memref<1x64xi8>) outs(%c : memref<1x16xi32>)
+func.func @tile_dot_c2_columns(%a: memref<1x128xi8>, %b: memref<16x64xi8>, %c: memref<1x16xi32>) {
+  // expected-error @+1 {{expects columns of 32x64 and sums of 1x16, got 'memref<16x64xi8>' and 'memref<1x16xi32>'}}
+  kernel.tile_dot ins(%a, %b : memref<1x128xi8>, memref<16x64xi8>) outs(%c : memref<1x16xi32>)
   return
 }
 
 // -----
 
-func.func @tile_dot_c4(%a: memref<32x96xi8>, %b: memref<24x64xi8>, %c: memref<32x16xi32>) {
-  // expected-error @+1 {{expects rows of a multiple of 64 bytes for several tiles of sums, got 'memref<32x96xi8>'}}
-  kernel.tile_dot ins(%a, %b : memref<32x96xi8>, memref<24x64xi8>) outs(%c : memref<32x16xi32>)
+func.func @tile_dot_c2_sums(%a: memref<1x64xi8>, %b: memref<16x64xi8>, %c: memref<1x16xi32>) {
+  // expected-error @+1 {{expects columns of 16x64 and sums of 1x32, got 'memref<16x64xi8>' and 'memref<1x16xi32>'}}
+  kernel.tile_dot ins(%a, %b, %b : memref<1x64xi8>, memref<16x64xi8>, memref<16x64xi8>) outs(%c : memref<1x16xi32>)
   return
 }
 
 // -----
 
-func.func @tile_dot_c3(%a: memref<1x4xi8, strided<[8, 2]>>, %b: memref<1x64xi8>, %c: memref<1x16xi32>) {
-  // expected-error @+1 {{expects rows whose elements are neighbours, got 'memref<1x4xi8, strided<[8, 2]>>'}}
-  kernel.tile_dot ins(%a, %b : memref<1x4xi8, strided<[8, 2]>>, memref<1x64xi8>) outs(%c : memref<1x16xi32>)
+func.func @tile_dot_c3(%a: memref<1x64xi8, strided<[128, 2]>>, %b: memref<16x64xi8>, %c: memref<1x16xi32>) {
+  // expected-error @+1 {{expects rows whose elements are neighbours, got 'memref<1x64xi8, strided<[128, 2]>>'}}
+  kernel.tile_dot ins(%a, %b : memref<1x64xi8, strided<[128, 2]>>, memref<16x64xi8>) outs(%c : memref<1x16xi32>)
   return
 }
 

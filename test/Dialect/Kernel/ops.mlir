@@ -136,13 +136,13 @@ func.func @vectors(%acc: vector<8xi32>, %u: vector<32xi8>, %x: vector<16xi16>) {
 }
 
 // CHECK-LABEL: func.func @tiles
-func.func @tiles(%a: memref<1x4xi8>, %b: memref<1x64xi8>, %c: memref<1x16xi32>, %m: memref<32x64xi8>, %p: memref<16x64xi8>, %n: memref<32x32xi32>, %x: memref<16x6xbf16, strided<[8, 1]>>, %y: memref<3x32xbf16>, %z: memref<16x16xf32>) {
-  // CHECK: kernel.tile_dot ins(%{{.+}}, %{{.+}} : memref<1x4xi8>, memref<1x64xi8>) outs(%{{.+}} : memref<1x16xi32>)
-  kernel.tile_dot ins(%a, %b : memref<1x4xi8>, memref<1x64xi8>) outs(%c : memref<1x16xi32>)
+func.func @tiles(%a: memref<1x64xi8>, %b: memref<16x64xi8>, %c: memref<1x16xi32>, %m: memref<32x64xi8>, %p: memref<16x64xi8>, %n: memref<32x32xi32>, %x: memref<16x32xbf16, strided<[48, 1]>>, %y: memref<16x32xbf16>, %z: memref<16x16xf32>) {
+  // CHECK: kernel.tile_dot ins(%{{.+}}, %{{.+}} : memref<1x64xi8>, memref<16x64xi8>) outs(%{{.+}} : memref<1x16xi32>)
+  kernel.tile_dot ins(%a, %b : memref<1x64xi8>, memref<16x64xi8>) outs(%c : memref<1x16xi32>)
   // CHECK: kernel.tile_dot ins(%{{.+}}, %{{.+}}, %{{.+}} : memref<32x64xi8>, memref<16x64xi8>, memref<16x64xi8>) outs(%{{.+}} : memref<32x32xi32>)
   kernel.tile_dot ins(%m, %p, %p : memref<32x64xi8>, memref<16x64xi8>, memref<16x64xi8>) outs(%n : memref<32x32xi32>)
-  // CHECK: kernel.tile_dot ins(%{{.+}}, %{{.+}} : memref<16x6xbf16, strided<[8, 1]>>, memref<3x32xbf16>) outs(%{{.+}} : memref<16x16xf32>)
-  kernel.tile_dot ins(%x, %y : memref<16x6xbf16, strided<[8, 1]>>, memref<3x32xbf16>) outs(%z : memref<16x16xf32>)
+  // CHECK: kernel.tile_dot ins(%{{.+}}, %{{.+}} : memref<16x32xbf16, strided<[48, 1]>>, memref<16x32xbf16>) outs(%{{.+}} : memref<16x16xf32>)
+  kernel.tile_dot ins(%x, %y : memref<16x32xbf16, strided<[48, 1]>>, memref<16x32xbf16>) outs(%z : memref<16x16xf32>)
   return
 }
 

@@ -305,8 +305,9 @@ void runCase(const Case &c, std::mt19937 &random) {
       jit.call("matmul", q, w, s, t, out);
     };
     std::vector<float> y(rowCount * c.n, NAN), alone(rowCount * c.n, NAN);
-    int64_t most =
-        kind && target.hasTiles() ? TargetRecord::tileRows : target.rowTile;
+    bool fillsTiles = kind && !kind->group && c.format.bits == 8 &&
+                      c.format.group % kernel::TileDotOp::rowBytes == 0;
+    int64_t most = target.productRows(fillsTiles);
     for (int64_t m = 0; m < rowCount; m += most)
       multiply(m, std::min(m + most, rowCount), y);
     for (int64_t m = 0; m < rowCount; ++m)

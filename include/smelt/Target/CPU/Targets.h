@@ -80,9 +80,11 @@ struct TargetRecord {
   /// Rows of the tile registers of a product at most; from how many on they
   /// multiply rows: 16 in a register take as long as one.
   static constexpr int64_t tileRows = 32, leastTileRows = 8;
-  /// Rows of the register tile of a product with rows of `a` and weights stored
-  /// as `w`: tileRows where tiles multiply them, otherwise rowTile.
-  int64_t productRows(mlir::Type a, mlir::Type w) const;
+  /// Rows of a product's register tile; `fillsTiles`: if tile registers can sum
+  /// it.
+  int64_t productRows(bool fillsTiles) const {
+    return hasTiles() && fillsTiles ? tileRows : rowTile;
+  }
   /// n of the layout panel for weights of floats: two vectors, at least 16.
   int64_t panelRows() const { return lanes() > 8 ? 2 * lanes() : 16; }
   /// k of the layout panel for weights stored as `element`: 2 for bf16, whose

@@ -353,6 +353,18 @@ static LogicalResult verifyQuantized(MatmulOp op) {
   return success();
 }
 
+bool MatmulOp::fillsTiles() {
+  auto isBF16 = [](Value operand) {
+    return getElementTypeOrSelf(operand).isBF16();
+  };
+  if (!getActivation()) // pairs are neighbours
+    return isBF16(getA()) && isBF16(getW()) &&
+           cast<ShapedType>(getW().getType()).getDimSize(3) == 2;
+  const llm::FormatRecord &format = getFormat().getRecord();
+  return format.bits == 8 && !getActivation()->getRecord().group &&
+         format.group % TileDotOp::rowBytes == 0;
+}
+
 LogicalResult MatmulOp::verify() {
   bool isInteger = getElementTypeOrSelf(getA().getType()).isInteger(8);
   if (isInteger != static_cast<bool>(getScales()) ||

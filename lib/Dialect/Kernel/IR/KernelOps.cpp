@@ -70,9 +70,10 @@ LogicalResult TileDotOp::verify() {
              << a << ", " << b << " and " << c;
   if (!a.hasStaticShape() || rows < 1 ||
       (rows > maxRows && rows != maxRows * maxRowTiles) || k < 1 ||
-      k % depth) // (C2)
-    return emitOpError("expects 1 to 16 or 32 rows of a multiple of ")
-           << depth << " elements, got " << a;
+      k * a.getElementTypeBitWidth() % (8 * rowBytes)) // (C2)
+    return emitOpError("expects 1 to 16 or 32 rows of a multiple of 64 bytes, "
+                       "got ")
+           << a;
   if (panels < 1 || panels > maxPanels) // (C2)
     return emitOpError("expects 1 or 2 panels, got ") << panels;
   for (MemRefType b : columnsOfPanels)
@@ -85,11 +86,6 @@ LogicalResult TileDotOp::verify() {
     if (!type.isLastDimUnitStride()) // (C3)
       return emitOpError("expects rows whose elements are neighbours, got ")
              << type;
-  if (getRowTiles() * panels > 1 &&
-      k * a.getElementTypeBitWidth() % (8 * rowBytes)) // (C4)
-    return emitOpError("expects rows of a multiple of 64 bytes for several "
-                       "tiles of sums, got ")
-           << a;
   return success();
 }
 

@@ -209,16 +209,14 @@ def Kernel_TileDotOp : Kernel_Op<"tile_dot"> {
     16 odd k apart before they are added (tdpbf16ps).
 
     ```mlir
-    kernel.tile_dot ins(%a, %b : memref<16x96xi8>, memref<24x64xi8>) outs(%c : memref<16x16xi32>)
+    kernel.tile_dot ins(%a, %b : memref<16x128xi8>, memref<32x64xi8>) outs(%c : memref<16x16xi32>)
     ```
 
     Constraints:
     - (C1) `a` and all `b` have one type of element; i8 goes with i32, bf16 with f32.
-    - (C2) R rows, from 1 to 16 or 32, and K columns, a multiple of d: `a` is
-      R x K, each `b` K / d x 16 d and `c` R x 16 P, all static.
+    - (C2) R rows, from 1 to 16 or 32, and K columns, a multiple of 64 bytes:
+      `a` is R x K, each `b` K / d x 16 d and `c` R x 16 P, all static.
     - (C3) elements of a row are neighbours.
-    - (C4) with several tiles of sums, K is a multiple of 64 bytes: there is no
-      tile register for another shape of operands.
   }];
   let arguments = (ins Arg<MemRefRankOf<[I8, BF16], [2]>, "rows", [MemRead]>:$a,
                        Arg<Variadic<MemRefRankOf<[I8, BF16], [2]>>, "panels", [MemRead]>:$b,
