@@ -234,12 +234,12 @@ struct Emitter {
   int64_t productRows(kernel::MatmulOp op) const {
     return target.productRows(op.fillsTiles());
   }
-  /// Room for the sums of a kernel.tile_dot.
-  Value tileSums(mlir::Operation *op, mlir::Type type) {
+  /// Room for the sums of kernel.tile_dot for `panels` panels.
+  Value tileSums(mlir::Operation *op, mlir::Type type, int64_t panels) {
     using Op = kernel::TileDotOp;
-    return stackBuffer(op, mlir::MemRefType::get({Op::maxRows * Op::maxRowTiles,
-                                                  Op::columns * Op::maxPanels},
-                                                 type));
+    return stackBuffer(
+        op, mlir::MemRefType::get(
+                {Op::maxRows * Op::maxRowTiles, Op::columns * panels}, type));
   }
   /// How many of `all` vectors of columns go at a time: a divisor that fits
   /// the registers as accumulators of `rows` rows, along with one row of

@@ -416,7 +416,8 @@ LogicalResult smelt::emitMatmul(Emitter &e, kernel::MatmulOp op) {
                   e.productRows(op),
                   {}};
   if (e.target.hasTiles())
-    product.sums = e.tileSums(op, e.b.getF32Type());
+    product.sums =
+        e.tileSums(op, e.b.getF32Type(), kernel::TileDotOp::maxPanels);
   emitTiles(product, product.rowTile);
   return success();
 }

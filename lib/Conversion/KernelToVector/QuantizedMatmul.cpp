@@ -672,7 +672,7 @@ struct Product {
   /// Panels that a tile of `rows` rows takes at a time.
   int64_t panelsFor(int64_t rows) const {
     if (sumsInTiles(rows))
-      return kernel::TileDotOp::maxPanels;
+      return panels; // a row's sum is that of all of them
     return std::max<int64_t>(vectorsFor(rows) / perPanel(), 1);
   }
 
@@ -705,14 +705,17 @@ struct Product {
     const int64_t columns = kernel::TileDotOp::columns;
     const int64_t vectors = panels * perPanel();
     OpFoldResult zero = b.getIndexAttr(0);
-    Emitter::Values weights;
-    for (int64_t v = 0; whole && v < vectors; ++v)
-      weights.push_back(
-          linesOf(e.index(offsetOf(v, FormatRecord::chunkBytes)), whole / 4));
-    if (whole)
+    const int64_t most = std::min(vectors, kernel::TileDotOp::maxPanels);
+    for (int64_t first = 0; whole && first < vectors; first += most) {
+      Emitter::Values weights;
+      for (int64_t v = first; v < first + most; ++v)
+        weights.push_back(
+            linesOf(e.index(offsetOf(v, FormatRecord::chunkBytes)), whole / 4));
+      OpFoldResult column = b.getIndexAttr(first * columns);
       kernel::TileDotOp::create(
           b, loc, e.cut(a, {row, zero}, {rows, whole}), weights,
-          e.cut(tileSums, {zero, zero}, {rows, vectors * columns}));
+          e.cut(tileSums, {zero, column}, {rows, most * columns}));
+    }
     e.loop(e.index(0), e.index(rows), [&](Value r) {
       Tile own{e.add(row, r), 1, 0, vectors};
       Emitter::Values sums = startOfSums(own, all);
@@ -847,7 +850,7 @@ LogicalResult smelt::emitQuantizedMatmul(Emitter &e, kernel::MatmulOp op) {
                   !op.getUnpacked(),
                   {}};
   if (e.target.hasTiles() && op.fillsTiles())
-    product.tileSums = e.tileSums(op, e.b.getI32Type());
+    product.tileSums = e.tileSums(op, e.b.getI32Type(), panels);
   emitTiles(product, product.rowTile);
   return success();
 }

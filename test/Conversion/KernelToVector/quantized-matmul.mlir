@@ -173,6 +173,24 @@ func.func @tiles(%q: memref<?x96xi8>, %s: memref<?x2xf32>, %t: memref<?x3xi32>, 
   return
 }
 
+// Four panels, two at a time; a row's sum is read once for all of them.
+// CHECK-LABEL: func.func @four_panels
+// CHECK: %[[SUMS:.+]] = memref.alloca() {alignment = 64 : i64} : memref<32x64xi32>
+// CHECK: memref.subview %[[SUMS]][0, 0] [32, 32]
+// CHECK: kernel.tile_dot
+// CHECK: memref.subview %[[SUMS]][0, 32] [32, 32]
+// CHECK: kernel.tile_dot
+// CHECK: scf.for %[[R:.+]] = %c0{{.*}} to %c32
+// CHECK-COUNT-1: vector.reduction <add>
+// CHECK-NOT: vector.reduction
+// CHECK-COUNT-4: vector.load %[[SUMS]][%[[R]], %{{.+}}] : memref<32x64xi32>, vector<16xi32>
+// CHECK-NOT: kernel.tile_dot
+func.func @four_panels(%q: memref<32x64xi8>, %s: memref<32x2xf32>, %t: memref<32x2xi32>, %w: memref<4x1152xi8>, %y: memref<32x64xf32>) {
+  kernel.matmul ins(%q, %w : memref<32x64xi8>, memref<4x1152xi8>) rows(%s, %t : memref<32x2xf32>, memref<32x2xi32>)
+      outs(%y : memref<32x64xf32>) {activation = #llm.activation<int8_token>, format = #llm.format<int8_channel>}
+  return
+}
+
 // A scale for each 128 columns: a tile of 16 rows and one panel for each; of the
 // last 96, what doesn't fill a tile's rows is added without.
 // CHECK-LABEL: func.func @groups
