@@ -19,8 +19,8 @@
 //
 // Each element is one chain of fused multiply-adds in order of k (or what tile
 // registers compute, see kernel.tile_dot), whatever the number of rows, so a
-// row's bits are the same in every tile. Fewer rows than the register tile go
-// in tiles of powers of two.
+// row's bits are the same in every tile. Fewer rows than the register tile have
+// a tile of their own number.
 //
 // How products are summed is a claimer, the most specific first:
 //
@@ -362,18 +362,23 @@ Value smelt::groupColumns(Emitter &e, Value init, Value i, int64_t count,
   return memref::SubViewOp::create(e.b, e.loc, init, offsets, sizes, ones);
 }
 
-/// Fewer rows than the register tile, by the binary digits of their number.
+/// A tile of `rows` rows from `first` on, whichever number below `end` that is;
+/// none for 0.
 static void
-emitRemainder(Emitter &e, Value rows, int64_t rowTile,
-              llvm::function_ref<void(Value row, int64_t rows)> tile) {
-  for (int64_t count = llvm::bit_floor<uint64_t>(rowTile - 1); count > 0;
-       count /= 2) {
-    Value first = e.mul(e.div(rows, e.index(2 * count)), e.index(2 * count));
-    Value left = e.sub(rows, first);
-    Value isLeft = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::uge,
-                                         left, e.index(count));
-    e.branch(isLeft, [&] { tile(first, count); });
-  }
+emitFewRows(Emitter &e, Value first, Value rows, int64_t end,
+            llvm::function_ref<void(Value row, int64_t rows)> tile) {
+  SmallVector<int64_t> counts = llvm::to_vector(llvm::seq<int64_t>(1, end));
+  auto op = scf::IndexSwitchOp::create(e.b, e.loc, TypeRange(), rows, counts,
+                                       counts.size());
+  OpBuilder::InsertionGuard guard(e.b);
+  auto fill = [&](Region &region, llvm::function_ref<void()> body) {
+    e.b.createBlock(&region);
+    body();
+    scf::YieldOp::create(e.b, e.loc);
+  };
+  for (auto [count, region] : llvm::zip_equal(counts, op.getCaseRegions()))
+    fill(region, [&, count = count] { tile(first, count); });
+  fill(op.getDefaultRegion(), [] {});
 }
 
 void smelt::emitRowTiles(
@@ -382,12 +387,30 @@ void smelt::emitRowTiles(
   auto type = cast<MemRefType>(a.getType());
   if (!type.isDynamicDim(0) && type.getDimSize(0) <= rowTile)
     return tile(e.index(0), type.getDimSize(0));
+  const int64_t few = TargetRecord::leastTileRows;
   Value rows = e.dim(a, 0);
-  Value isFull = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::eq,
-                                       rows, e.index(rowTile));
+  if (rowTile < few)
+    return emitFewRows(e, e.index(0), rows, rowTile + 1, tile);
+  auto isTrue = [&](arith::CmpIPredicate predicate, Value x, int64_t y) {
+    return arith::CmpIOp::create(e.b, e.loc, predicate, x, e.index(y));
+  };
+  auto whole = [&](int64_t count) {
+    return e.mul(e.div(rows, e.index(count)), e.index(count));
+  };
+  // Tile registers take the binary digits of a number of rows.
+  auto digits = [&] {
+    for (int64_t count = llvm::bit_floor<uint64_t>(rowTile - 1); count >= few;
+         count /= 2) {
+      Value first = whole(2 * count), left = e.sub(rows, first);
+      e.branch(isTrue(arith::CmpIPredicate::uge, left, count),
+               [&] { tile(first, count); });
+    }
+    Value first = whole(few);
+    emitFewRows(e, first, e.sub(rows, first), few, tile);
+  };
   e.branch(
-      isFull, [&] { tile(e.index(0), rowTile); },
-      [&] { emitRemainder(e, rows, rowTile, tile); });
+      isTrue(arith::CmpIPredicate::eq, rows, rowTile),
+      [&] { tile(e.index(0), rowTile); }, digits);
 }
 
 LogicalResult smelt::emitMatmul(Emitter &e, kernel::MatmulOp op) {

@@ -27,15 +27,19 @@ func.func @matmul_bf16(%a: memref<1x9xf32>, %w: memref<1x5x32x2xbf16>, %c: memre
   return
 }
 
-// Six rows, or what is left as four, two and one; the last panel is stored
-// under a mask.
+// A tile of one to six rows, of which each has two vectors of columns at a time;
+// the last panel is stored under a mask.
 // CHECK-LABEL: func.func @matmul_ragged
-// CHECK: arith.cmpi eq, %{{.+}}, %c6
-// CHECK: scf.if
+// CHECK: scf.index_switch
+// CHECK-NEXT: case 1 {
 // CHECK: vector.maskedstore
-// CHECK: else
-// CHECK-COUNT-3: arith.cmpi uge
+// CHECK: case 5 {
+// CHECK-COUNT-10: math.fma
 // CHECK: vector.maskedstore
+// CHECK: case 6 {
+// CHECK-COUNT-12: math.fma
+// CHECK: vector.maskedstore
+// CHECK: default {
 func.func @matmul_ragged(%a: memref<?x10xf32>, %w: memref<1x10x32x1xf32>, %c: memref<?x?xf32>) {
   kernel.matmul ins(%a, %w : memref<?x10xf32>, memref<1x10x32x1xf32>) outs(%c : memref<?x?xf32>) {format = #llm.format<f32>}
   return
@@ -61,14 +65,19 @@ func.func @matmul_dot(%a: memref<1x9xbf16>, %w: memref<1x5x32x2xbf16>, %c: memre
 // Two panels: a tile of six rows has columns of both, fewer rows go through one
 // panel after another.
 // CHECK-LABEL: func.func @matmul_panels
-// CHECK: arith.cmpi eq, %{{.+}}, %c6 : index
-// CHECK-COUNT-48: x86vector.avx512.dot
-// CHECK-NOT: x86vector.avx512.dot
-// CHECK: } else {
+// CHECK: scf.index_switch
+// CHECK: case 2 {
 // CHECK: scf.for %[[PANEL:.+]] = %{{.+}} to %c2{{.*}} step
 // CHECK: %[[FIRST:.+]] = arith.muli %[[PANEL]], %c1
 // CHECK: memref.subview %{{.+}}[%[[FIRST]], 0, 0] [1, 2, 64] [1, 1, 1]
 // CHECK-COUNT-8: x86vector.avx512.dot
+// CHECK-NOT: x86vector.avx512.dot
+// CHECK: case 3 {
+// CHECK: case 6 {
+// CHECK-NOT: scf.for %{{.+}} = %{{.+}} to %c2{{.*}} step
+// CHECK-COUNT-48: x86vector.avx512.dot
+// CHECK-NOT: x86vector.avx512.dot
+// CHECK: default {
 func.func @matmul_panels(%a: memref<?x4xbf16>, %w: memref<2x2x32x2xbf16>, %c: memref<?x64xf32>) {
   kernel.matmul ins(%a, %w : memref<?x4xbf16>, memref<2x2x32x2xbf16>) outs(%c : memref<?x64xf32>) {format = #llm.format<bf16>}
   return
