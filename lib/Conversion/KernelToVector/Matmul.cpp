@@ -19,8 +19,8 @@
 //
 // Each element is one chain of fused multiply-adds in order of k (or what tile
 // registers compute, see kernel.tile_dot), whatever the number of rows, so a
-// row's bits are the same in every tile. Fewer rows than the register tile have
-// a tile of their own number.
+// row's bits are the same in every tile. Fewer rows than a register tile has
+// are a tile of their own; than tile registers take, tiles of powers of two.
 //
 // How products are summed is a claimer, the most specific first:
 //
@@ -362,12 +362,12 @@ Value smelt::groupColumns(Emitter &e, Value init, Value i, int64_t count,
   return memref::SubViewOp::create(e.b, e.loc, init, offsets, sizes, ones);
 }
 
-/// A tile of `rows` rows from `first` on, whichever number below `end` that is;
-/// none for 0.
+/// A tile of each number of rows up to `rowTile`.
 static void
-emitFewRows(Emitter &e, Value first, Value rows, int64_t end,
-            llvm::function_ref<void(Value row, int64_t rows)> tile) {
-  SmallVector<int64_t> counts = llvm::to_vector(llvm::seq<int64_t>(1, end));
+emitEachCount(Emitter &e, Value rows, int64_t rowTile,
+              llvm::function_ref<void(Value row, int64_t rows)> tile) {
+  SmallVector<int64_t> counts =
+      llvm::to_vector(llvm::seq_inclusive<int64_t>(1, rowTile));
   auto op = scf::IndexSwitchOp::create(e.b, e.loc, TypeRange(), rows, counts,
                                        counts.size());
   OpBuilder::InsertionGuard guard(e.b);
@@ -377,8 +377,21 @@ emitFewRows(Emitter &e, Value first, Value rows, int64_t end,
     scf::YieldOp::create(e.b, e.loc);
   };
   for (auto [count, region] : llvm::zip_equal(counts, op.getCaseRegions()))
-    fill(region, [&, count = count] { tile(first, count); });
+    fill(region, [&, count = count] { tile(e.index(0), count); });
   fill(op.getDefaultRegion(), [] {});
+}
+
+/// Fewer rows than the register tile, by the binary digits of their number.
+static void emitDigits(Emitter &e, Value rows, int64_t rowTile,
+                       llvm::function_ref<void(Value row, int64_t rows)> tile) {
+  for (int64_t count = llvm::bit_floor<uint64_t>(rowTile - 1); count > 0;
+       count /= 2) {
+    Value first = e.mul(e.div(rows, e.index(2 * count)), e.index(2 * count));
+    Value left = e.sub(rows, first);
+    Value isLeft = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::uge,
+                                         left, e.index(count));
+    e.branch(isLeft, [&] { tile(first, count); });
+  }
 }
 
 void smelt::emitRowTiles(
@@ -387,30 +400,15 @@ void smelt::emitRowTiles(
   auto type = cast<MemRefType>(a.getType());
   if (!type.isDynamicDim(0) && type.getDimSize(0) <= rowTile)
     return tile(e.index(0), type.getDimSize(0));
-  const int64_t few = TargetRecord::leastTileRows;
   Value rows = e.dim(a, 0);
-  if (rowTile < few)
-    return emitFewRows(e, e.index(0), rows, rowTile + 1, tile);
-  auto isTrue = [&](arith::CmpIPredicate predicate, Value x, int64_t y) {
-    return arith::CmpIOp::create(e.b, e.loc, predicate, x, e.index(y));
-  };
-  auto whole = [&](int64_t count) {
-    return e.mul(e.div(rows, e.index(count)), e.index(count));
-  };
-  // Tile registers take the binary digits of a number of rows.
-  auto digits = [&] {
-    for (int64_t count = llvm::bit_floor<uint64_t>(rowTile - 1); count >= few;
-         count /= 2) {
-      Value first = whole(2 * count), left = e.sub(rows, first);
-      e.branch(isTrue(arith::CmpIPredicate::uge, left, count),
-               [&] { tile(first, count); });
-    }
-    Value first = whole(few);
-    emitFewRows(e, first, e.sub(rows, first), few, tile);
-  };
+  // Code for each number of rows of tile registers would be too much.
+  if (rowTile < TargetRecord::leastTileRows)
+    return emitEachCount(e, rows, rowTile, tile);
+  Value isFull = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::eq,
+                                       rows, e.index(rowTile));
   e.branch(
-      isTrue(arith::CmpIPredicate::eq, rows, rowTile),
-      [&] { tile(e.index(0), rowTile); }, digits);
+      isFull, [&] { tile(e.index(0), rowTile); },
+      [&] { emitDigits(e, rows, rowTile, tile); });
 }
 
 LogicalResult smelt::emitMatmul(Emitter &e, kernel::MatmulOp op) {
