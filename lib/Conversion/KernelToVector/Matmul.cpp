@@ -328,7 +328,7 @@ static const Claimer claimers[] = {
      &Product::sumApart, true, true},
     {"dot",
      [](kernel::MatmulOp op, const TargetRecord &target) {
-       return target.hasBF16Dot && op.fillsTiles();
+       return target.hasBF16Dot && op.hasPairs();
      },
      &Product::sumSteps<&Product::addDot>, false, false},
     {"fma", [](kernel::MatmulOp, const TargetRecord &) { return true; },
@@ -402,7 +402,7 @@ void smelt::emitRowTiles(
     return tile(e.index(0), type.getDimSize(0));
   Value rows = e.dim(a, 0);
   // Code for each number of rows of tile registers would be too much.
-  if (rowTile < TargetRecord::leastTileRows)
+  if (rowTile == e.target.rowTile)
     return emitEachCount(e, rows, rowTile, tile);
   Value isFull = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::eq,
                                        rows, e.index(rowTile));

@@ -353,13 +353,15 @@ static LogicalResult verifyQuantized(MatmulOp op) {
   return success();
 }
 
+bool MatmulOp::hasPairs() {
+  auto w = cast<ShapedType>(getW().getType());
+  return getElementTypeOrSelf(getA()).isBF16() && w.getElementType().isBF16() &&
+         w.getDimSize(3) == 2;
+}
+
 bool MatmulOp::fillsTiles() {
-  auto isBF16 = [](Value operand) {
-    return getElementTypeOrSelf(operand).isBF16();
-  };
-  if (!getActivation()) // pairs are neighbours
-    return isBF16(getA()) && isBF16(getW()) &&
-           cast<ShapedType>(getW().getType()).getDimSize(3) == 2;
+  if (!getActivation())
+    return hasPairs();
   const llm::FormatRecord &format = getFormat().getRecord();
   return format.bits == 8 && !getActivation()->getRecord().group &&
          format.group % TileDotOp::rowBytes == 0;

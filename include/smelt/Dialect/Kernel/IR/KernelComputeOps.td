@@ -143,6 +143,8 @@ def Kernel_MatmulOp : Kernel_ComputeOp<"matmul", [AttrSizedOperandSegments]> {
       const ::smelt::llm::FormatRecord &record = getFormat().getRecord();
       return getUnpacked() ? record.unpacked() : record;
     }
+    /// Whether both operands are bf16, and those of a column in pairs.
+    bool hasPairs();
     /// Whether tile registers can sum the products: pairs of bf16, or bytes
     /// whose scales change after whole rows of a register at least.
     bool fillsTiles();
