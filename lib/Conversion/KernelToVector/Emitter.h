@@ -300,9 +300,9 @@ mlir::Value halfOf(Emitter &e, mlir::Value bytes, int64_t half);
 
 using kernel::columnsOf;
 
-/// Calls `tile` for the rows of `a`, as many as a register tile of `rowTile`
-/// has at most, on a number of them that is known.
-void emitRowTiles(Emitter &e, mlir::Value a, int64_t rowTile,
+/// Calls `tile` for the rows of a product, as many as its register tile has at
+/// most, on a number of them that is known.
+void emitRowTiles(Emitter &e, kernel::MatmulOp op,
                   llvm::function_ref<void(mlir::Value row, int64_t rows)> tile);
 /// Stores what lies within the columns of `init`, part of a panel of `width`.
 void storeColumns(Emitter &e, mlir::Value vector, mlir::Value init,
@@ -321,9 +321,10 @@ mlir::Value groupColumns(Emitter &e, mlir::Value init, mlir::Value i,
                          int64_t count, int64_t width);
 /// Tiles of a product: of as many panels at a time as those rows take, which
 /// all of the panels share while they are in a cache.
-template <typename Product> void emitTiles(Product &product, int64_t rowTile) {
+template <typename Product>
+void emitTiles(Product &product, kernel::MatmulOp op) {
   Emitter &e = product.e;
-  emitRowTiles(e, product.a, rowTile, [&](mlir::Value row, int64_t rows) {
+  emitRowTiles(e, op, [&](mlir::Value row, int64_t rows) {
     const int64_t count = std::min(product.panels, product.panelsFor(rows));
     if (count == product.panels)
       return product.tile(row, rows);

@@ -395,14 +395,16 @@ static void emitDigits(Emitter &e, Value rows, int64_t rowTile,
 }
 
 void smelt::emitRowTiles(
-    Emitter &e, Value a, int64_t rowTile,
+    Emitter &e, kernel::MatmulOp op,
     llvm::function_ref<void(Value row, int64_t rows)> tile) {
-  auto type = cast<MemRefType>(a.getType());
+  const int64_t rowTile = e.productRows(op);
+  auto type = cast<MemRefType>(op.getA().getType());
   if (!type.isDynamicDim(0) && type.getDimSize(0) <= rowTile)
     return tile(e.index(0), type.getDimSize(0));
-  Value rows = e.dim(a, 0);
-  // Code for each number of rows of tile registers would be too much.
-  if (rowTile == e.target.rowTile)
+  Value rows = e.dim(op.getA(), 0);
+  // Code for each number of rows of tile registers would be too much; where
+  // panels are unpacked, many full tiles come before the few rows.
+  if (rowTile == e.target.rowTile && !op.getUnpacked())
     return emitEachCount(e, rows, rowTile, tile);
   Value isFull = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::eq,
                                        rows, e.index(rowTile));
@@ -439,6 +441,6 @@ LogicalResult smelt::emitMatmul(Emitter &e, kernel::MatmulOp op) {
   if (e.target.hasTiles())
     product.sums =
         e.tileSums(op, e.b.getF32Type(), kernel::TileDotOp::maxPanels);
-  emitTiles(product, product.rowTile);
+  emitTiles(product, op);
   return success();
 }

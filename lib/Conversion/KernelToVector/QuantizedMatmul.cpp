@@ -851,6 +851,6 @@ LogicalResult smelt::emitQuantizedMatmul(Emitter &e, kernel::MatmulOp op) {
                   {}};
   if (e.target.hasTiles() && op.fillsTiles())
     product.tileSums = e.tileSums(op, e.b.getI32Type(), panels);
-  emitTiles(product, product.rowTile);
+  emitTiles(product, op);
   return success();
 }

@@ -14,7 +14,7 @@
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/PatternMatch.h"
-#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "mlir/Transforms/WalkPatternRewriteDriver.h"
 
 namespace smelt {
 #define GEN_PASS_DEF_LOWERMASKS
@@ -83,10 +83,7 @@ struct LowerMasks : smelt::impl::LowerMasksBase<LowerMasks> {
   }
 
   void runOnOperation() override {
-    // Folding takes away the new casts where an expanded conversion has put
-    // their opposite: a 16-bit float in a register is what should not be.
-    if (failed(applyPatternsGreedily(getOperation(), patterns)))
-      signalPassFailure();
+    walkAndApplyPatterns(getOperation(), patterns);
   }
 
 private:

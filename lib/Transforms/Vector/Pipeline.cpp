@@ -18,7 +18,9 @@ void smelt::buildVectorPipeline(OpPassManager &pm) {
   pm.addPass(createExpandMath());
   pm.addPass(createExpandConversions());
 
-  // The same constants stand in every expansion, the same masks in every row.
+  // The same constants stand in every expansion, the same masks in every row:
+  // once they are one, the canonicalizer has half as many ops to look at.
+  pm.addPass(createCSEPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 }

@@ -2,7 +2,7 @@
 // refers to no other function, and masks are applied without branches where the
 // target has masked accesses.
 
-// DEFINE: %{lowering} = canonicalize,lower-affine,convert-scf-to-cf,expand-strided-metadata,lower-affine,convert-vector-to-llvm,convert-to-llvm,reconcile-unrealized-casts,smelt-lower-masks
+// DEFINE: %{lowering} = canonicalize,lower-affine,convert-scf-to-cf,expand-strided-metadata,lower-affine,convert-vector-to-llvm,convert-to-llvm,reconcile-unrealized-casts,smelt-lower-masks,canonicalize
 // RUN: smelt-opt %s --pass-pipeline="builtin.module(smelt-vectorize-rows{lanes=16},smelt-expand-math,smelt-expand-conversions,%{lowering})" | mlir-translate --mlir-to-llvmir -o %t.v3.ll
 // RUN: llc -O3 -mtriple=x86_64-linux-gnu -mcpu=x86-64-v3 %t.v3.ll -o - | FileCheck %s
 // RUN: llc -O3 -mtriple=x86_64-linux-gnu -mcpu=x86-64-v3 -filetype=obj %t.v3.ll -o %t.v3.o

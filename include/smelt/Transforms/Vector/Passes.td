@@ -215,8 +215,8 @@ def LowerMasks : Pass<"smelt-lower-masks"> {
         : vector<16xi16>, vector<16xi1> into !llvm.ptr
     ```
 
-    Casts back and forth are folded. Those of 32-bit elements stay: they are instructions from AVX on, for masks
-    known or unknown, and without it LLVM splits them.
+    Where an expanded conversion has put the opposite of such a cast, the canonicalizer folds both. Masked accesses of
+    32-bit elements stay: they are instructions from AVX on, for masks known or unknown, and without it LLVM splits them.
   }];
   let dependentDialects = ["mlir::LLVM::LLVMDialect"];
 }
