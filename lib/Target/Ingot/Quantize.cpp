@@ -19,13 +19,15 @@
 // in f32. So formats differ in how scales are found and in numbers.
 //
 // Loops over elements are written so that a compiler turns them into vector
-// code, which divides and rounds as scalar code does.
+// code, which divides and rounds as scalar code does. All of it is inlined into
+// one function for any processor and one for AVX2, of which the better runs.
 //
 //===----------------------------------------------------------------------===//
 #include "Quantize.h"
 
 #include "Convert.h"
 
+#include "llvm/Support/Compiler.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
 #include <algorithm>
@@ -91,7 +93,7 @@ struct Ranges {
   Range operator[](int64_t r) const { return {low[r], high[r]}; }
   bool isFinite(int64_t r) const { return odd[r] == 0; }
 
-  void include(const Lanes<float> &x) {
+  LLVM_ATTRIBUTE_ALWAYS_INLINE void include(const Lanes<float> &x) {
     for (size_t r = 0; r < x.size(); ++r) {
       low[r] = x[r] < low[r] ? x[r] : low[r];
       high[r] = x[r] > high[r] ? x[r] : high[r];
@@ -114,13 +116,41 @@ struct Run {
   int64_t count = 0; // columns inside of the matrix
   Lanes<float> columns[capacity] = {};
 
-  void load(const PanelRows &rows, int64_t column, int64_t most) {
+  LLVM_ATTRIBUTE_ALWAYS_INLINE void load(const PanelRows &rows, int64_t column,
+                                         int64_t most) {
     assert(most <= capacity && "a run has at most as many columns");
     count = std::clamp<int64_t>(rows.columns - column, 0, most);
-    for (int64_t r = 0; r < rows.count; ++r) {
-      const uint32_t *x = rows.data + r * rows.stride + column;
-      for (int64_t c = 0; c < count; ++c)
-        columns[c][r] = floatFromBits(x[c]);
+    const uint32_t *x = rows.data + column;
+    const int64_t fullRows = rows.count / 4 * 4, fullColumns = count / 4 * 4;
+    for (int64_t r = 0; r < fullRows; r += 4)
+      for (int64_t c = 0; c < fullColumns; c += 4)
+        turn(x + r * rows.stride + c, rows.stride, &columns[c][r]);
+    for (int64_t r = 0; r < rows.count; ++r)
+      for (int64_t c = r < fullRows ? fullColumns : 0; c < count; ++c)
+        columns[c][r] = floatFromBits(x[r * rows.stride + c]);
+  }
+
+private:
+  /// Four columns of four rows.
+  LLVM_ATTRIBUTE_ALWAYS_INLINE static void turn(const uint32_t *x,
+                                                int64_t stride, float *to) {
+    using Four = float __attribute__((vector_size(16)));
+    Four a, b, c, d;
+    std::memcpy(&a, x, sizeof(Four));
+    std::memcpy(&b, x + stride, sizeof(Four));
+    std::memcpy(&c, x + 2 * stride, sizeof(Four));
+    std::memcpy(&d, x + 3 * stride, sizeof(Four));
+    Four abLow = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+    Four cdLow = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    Four abHigh = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    Four cdHigh = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    const Four turned[] = {__builtin_shufflevector(abLow, cdLow, 0, 1, 4, 5),
+                           __builtin_shufflevector(abLow, cdLow, 2, 3, 6, 7),
+                           __builtin_shufflevector(abHigh, cdHigh, 0, 1, 4, 5),
+                           __builtin_shufflevector(abHigh, cdHigh, 2, 3, 6, 7)};
+    for (const Four &column : turned) {
+      std::memcpy(to, &column, sizeof(Four));
+      to += FormatRecord::panelRows;
     }
   }
 };
@@ -134,7 +164,8 @@ static int64_t columnsOfRun(const FormatRecord &record) {
 // Scales
 //===----------------------------------------------------------------------===//
 
-static void include(Ranges &ranges, const Run &run) {
+LLVM_ATTRIBUTE_ALWAYS_INLINE static void include(Ranges &ranges,
+                                                 const Run &run) {
   for (int64_t c = 0; c < run.count; ++c)
     ranges.include(run.columns[c]);
 }
@@ -149,7 +180,7 @@ static float extremeOf(const uint32_t *x, Range range) {
 }
 
 /// To elements of `type`, and -0 to 0.
-static void round(Element type, Lanes<float> &x) {
+LLVM_ATTRIBUTE_ALWAYS_INLINE static void round(Element type, Lanes<float> &x) {
   auto each = [&](auto change) {
     for (float &value : x)
       value = floatFromBits(change(bitsOfFloat(value))) + 0.0f;
@@ -164,9 +195,9 @@ static void round(Element type, Lanes<float> &x) {
 
 /// Scales, and minima if there are any, as stored, of elements from `column` on
 /// whose ranges are given.
-static Affines affinesOf(const FormatRecord &record, Levels levels,
-                         Element type, const PanelRows &rows, int64_t column,
-                         const Ranges &ranges) {
+LLVM_ATTRIBUTE_ALWAYS_INLINE static Affines
+affinesOf(const FormatRecord &record, Levels levels, Element type,
+          const PanelRows &rows, int64_t column, const Ranges &ranges) {
   Affines affines;
   if (record.hasMinimum) {
     for (int64_t r = 0; r < record.panelRows; ++r)
@@ -196,8 +227,9 @@ static Affines affinesOf(const FormatRecord &record, Levels levels,
 /// that of column 4 j + i, and part j is shifted by j * bits. Returns the sum
 /// of each row's, those beyond the matrix among them, which are zero points.
 template <int64_t bits>
-static Lanes<int32_t> storeRun(Levels levels, const Affines &affines, Run &run,
-                               int64_t runColumns, uint8_t *out) {
+LLVM_ATTRIBUTE_ALWAYS_INLINE static Lanes<int32_t>
+storeRun(Levels levels, const Affines &affines, Run &run, int64_t runColumns,
+         uint8_t *out) {
   constexpr int64_t rows = FormatRecord::panelRows;
   float low = levels.low, high = levels.high;
   Lanes<float> divisor;
@@ -274,10 +306,10 @@ static std::string describe(Element type, const PanelRows &rows, int64_t r,
 }
 
 /// Finds what serves the `count` elements from `column` of each row.
-static bool findAffines(const FormatRecord &record, Element type,
-                        const PanelRows &rows, int64_t column, int64_t count,
-                        const Ranges &ranges, Affines &affines,
-                        std::string &error) {
+LLVM_ATTRIBUTE_ALWAYS_INLINE static bool
+findAffines(const FormatRecord &record, Element type, const PanelRows &rows,
+            int64_t column, int64_t count, const Ranges &ranges,
+            Affines &affines, std::string &error) {
   affines = {};
   if (!count)
     return true;
@@ -296,9 +328,10 @@ static bool findAffines(const FormatRecord &record, Element type,
   return true;
 }
 
-bool smelt::quantizePanel(const FormatRecord &record, Element scaleType,
-                          const PanelRows &rows, uint8_t *panel,
-                          std::string &error) {
+/// quantizePanel, for whatever processor the caller is for.
+LLVM_ATTRIBUTE_ALWAYS_INLINE static bool
+quantize(const FormatRecord &record, Element scaleType, const PanelRows &rows,
+         uint8_t *panel, std::string &error) {
   Levels levels(record);
   Affines affines;
   Run run;
@@ -318,7 +351,6 @@ bool smelt::quantizePanel(const FormatRecord &record, Element scaleType,
   }
 
   Lanes<double> sums = {};
-  auto storeRun = record.bits == 8 ? ::storeRun<8> : ::storeRun<4>;
   for (int64_t i = 0; i < runCount; ++i) {
     RunPlace place(record, rows.columns, i);
     int64_t column = i * runColumns;
@@ -330,8 +362,10 @@ bool smelt::quantizePanel(const FormatRecord &record, Element scaleType,
                        affines, error))
         return false;
     }
+    uint8_t *out = panel + place.elements;
     Lanes<int32_t> integers =
-        storeRun(levels, affines, run, runColumns, panel + place.elements);
+        record.bits == 8 ? storeRun<8>(levels, affines, run, runColumns, out)
+                         : storeRun<4>(levels, affines, run, runColumns, out);
     for (int64_t r = 0; r < record.panelRows; ++r) {
       Affine affine = affines[r];
       int64_t entry = r * record.scaleBytes;
@@ -355,6 +389,24 @@ bool smelt::quantizePanel(const FormatRecord &record, Element scaleType,
                panel + record.trailerOffset(rows.columns) + 4 * r);
   }
   return true;
+}
+
+#ifdef __x86_64__
+__attribute__((target("avx2"))) static bool
+quantizeWithAVX2(const FormatRecord &record, Element scaleType,
+                 const PanelRows &rows, uint8_t *panel, std::string &error) {
+  return quantize(record, scaleType, rows, panel, error);
+}
+#endif
+
+bool smelt::quantizePanel(const FormatRecord &record, Element scaleType,
+                          const PanelRows &rows, uint8_t *panel,
+                          std::string &error) {
+#ifdef __x86_64__
+  if (__builtin_cpu_supports("avx2"))
+    return quantizeWithAVX2(record, scaleType, rows, panel, error);
+#endif
+  return quantize(record, scaleType, rows, panel, error);
 }
 
 void smelt::dequantizePanel(const FormatRecord &record, Element scaleType,
