@@ -200,80 +200,94 @@ void smelt::emitQuantize(Emitter &e, kernel::QuantizeOp op) {
   });
 }
 
-/// One element after another: a step reads few rows.
+/// A word of a panel after another: the elements of a row in a chunk, or half
+/// of them, are four columns.
 void smelt::emitQuantizedGather(Emitter &e, kernel::GatherOp op) {
   const FormatRecord &format = op.getFormat()->getRecord();
-  int64_t columns = columnsOf(op.getInit());
+  const int64_t columns = columnsOf(op.getInit());
+  const int64_t perChunk = format.chunkColumns(), perWord = 4;
+  const int64_t chunks = format.blockColumns() / perChunk;
   OpBuilder &b = e.b;
-  Type i32 = b.getI32Type();
+  Location loc = e.loc;
   Value table = op.getTable();
-  auto byteAt = [&](Value panel, Value offset) {
-    return arith::ExtUIOp::create(b, e.loc, i32,
-                                  e.load(table, {panel, offset}));
+  auto vectorOf = [&](Type type) { return VectorType::get({perWord}, type); };
+  auto splat = [&](Value x) -> Value {
+    return vector::BroadcastOp::create(b, loc, vectorOf(x.getType()), x);
+  };
+  auto constant = [&](int64_t value) {
+    return splat(arith::ConstantIntOp::create(b, loc, b.getI32Type(), value));
   };
   /// A float of `type`, bytes from `offset` on, as f32.
   auto floatAt = [&](Value panel, Value offset, Type type) {
     int64_t bytes = type.getIntOrFloatBitWidth() / 8;
-    Value raw = vector::LoadOp::create(b, e.loc,
-                                       VectorType::get({bytes}, b.getI8Type()),
-                                       table, ValueRange{panel, offset});
+    Value raw =
+        vector::LoadOp::create(b, loc, VectorType::get({bytes}, b.getI8Type()),
+                               table, ValueRange{panel, offset});
     Value one =
-        vector::BitCastOp::create(b, e.loc, VectorType::get({1}, type), raw);
-    return e.extend(vector::ExtractOp::create(b, e.loc, one, 0));
+        vector::BitCastOp::create(b, loc, VectorType::get({1}, type), raw);
+    return splat(e.extend(vector::ExtractOp::create(b, loc, one, 0)));
   };
-  auto constant = [&](int64_t value) -> Value {
-    return arith::ConstantIntOp::create(b, e.loc, i32, value);
+  auto scaled = [&](Value index, int64_t factor) {
+    return e.mul(index, e.index(factor));
   };
-  auto indexSum = [&](std::initializer_list<std::pair<Value, int64_t>> terms) {
-    Value sum = e.index(0);
-    for (auto [value, factor] : terms)
-      sum = e.add(sum, e.mul(value, e.index(factor)));
-    return sum;
-  };
-  int64_t chunk = format.chunkColumns();
   e.loop(e.index(0), e.dim(op.getInit(), 0), [&](Value row) {
     Value index = e.loadIndex(op.getIndices(), {row});
     Value panel = e.div(index, e.index(FormatRecord::panelRows));
     Value lane = e.rem(index, e.index(FormatRecord::panelRows));
-    e.loop(e.index(0), e.index(columns), [&](Value d) {
-      Value block = e.div(d, e.index(format.blockColumns()));
-      Value inBlock = e.rem(d, e.index(format.blockColumns()));
-      Value inChunk = e.rem(inBlock, e.index(chunk));
-      Value byte = byteAt(panel, indexSum({{block, format.blockBytes()},
-                                           {e.div(inBlock, e.index(chunk)),
-                                            FormatRecord::chunkBytes},
-                                           {lane, 4},
-                                           {e.rem(inChunk, e.index(4)), 1}}));
-      if (format.bits == 4) {
-        Value half = arith::IndexCastOp::create(b, e.loc, i32,
-                                                e.div(inChunk, e.index(4)));
-        Value shift = e.mul(half, constant(4));
-        byte = arith::AndIOp::create(
-            b, e.loc, arith::ShRUIOp::create(b, e.loc, byte, shift),
-            constant(15));
-      }
-      Value u = arith::SIToFPOp::create(
-          b, e.loc, b.getF32Type(), e.sub(byte, constant(format.zeroPoint())));
-      Type type = format.type(b.getContext());
-      auto scaleAt = [&](int64_t begin) {
-        Value group = e.div(inBlock, e.index(format.group));
-        Value offset =
-            indexSum({{block, format.blockBytes()},
-                      {group, FormatRecord::panelRows * format.scaleBytes},
-                      {lane, format.scaleBytes}});
-        return floatAt(panel, e.add(offset, e.index(begin)), type);
+    Value scale;
+    if (!format.group)
+      scale =
+          floatAt(panel,
+                  e.add(scaled(lane, 4), e.index(format.trailerOffset(columns) +
+                                                 FormatRecord::chunkBytes)),
+                  b.getF32Type());
+    // The first `count` columns of chunk `c` of the row.
+    auto gatherChunk = [&](Value c, int64_t count) {
+      Value block = scaled(e.div(c, e.index(chunks)), format.blockBytes());
+      Value inside = e.rem(c, e.index(chunks));
+      Value offset = e.add(e.add(block, scaled(lane, perWord)),
+                           scaled(inside, FormatRecord::chunkBytes));
+      Value word = vector::LoadOp::create(b, loc, vectorOf(b.getI8Type()),
+                                          table, ValueRange{panel, offset});
+      word = arith::ExtUIOp::create(b, loc, vectorOf(b.getI32Type()), word);
+      auto floatOfGroup = [&](int64_t begin) {
+        Value group = e.div(inside, e.index(format.group / perChunk));
+        Value entry =
+            scaled(group, FormatRecord::panelRows * format.scaleBytes);
+        entry = e.add(entry, scaled(lane, format.scaleBytes));
+        return floatAt(panel, e.add(e.add(block, entry), e.index(begin)),
+                       format.type(b.getContext()));
       };
-      Value scale = format.group
-                        ? scaleAt(format.scalesOffset())
-                        : floatAt(panel,
-                                  e.add(e.mul(lane, e.index(4)),
-                                        e.index(format.trailerOffset(columns) +
-                                                FormatRecord::chunkBytes)),
-                                  b.getF32Type());
-      Value value = arith::MulFOp::create(b, e.loc, u, scale);
+      Value factor = scale ? scale : floatOfGroup(format.scalesOffset());
+      Value minimum;
       if (format.hasMinimum)
-        value = e.fma(u, scale, scaleAt(format.minimaOffset()));
-      e.store(value, op.getInit(), {row, d});
-    });
+        minimum = floatOfGroup(format.minimaOffset());
+      for (int64_t first = 0; first < count; first += perWord) {
+        Value u = word;
+        if (format.bits < 8) {
+          u = arith::ShRUIOp::create(b, loc, u,
+                                     constant(first / perWord * format.bits));
+          u = arith::AndIOp::create(b, loc, u,
+                                    constant((1 << format.bits) - 1));
+        }
+        Value x =
+            arith::SIToFPOp::create(b, loc, vectorOf(b.getF32Type()),
+                                    e.sub(u, constant(format.zeroPoint())));
+        x = minimum ? e.fma(x, factor, minimum)
+                    : arith::MulFOp::create(b, loc, x, factor).getResult();
+        if (count - first < perWord)
+          x = vector::ExtractStridedSliceOp::create(b, loc, x, {0},
+                                                    {count - first}, {1});
+        vector::StoreOp::create(
+            b, loc, x, op.getInit(),
+            ValueRange{row, e.add(scaled(c, perChunk), e.index(first))});
+      }
+    };
+    const int64_t whole = columns / perChunk;
+    if (whole)
+      e.loop(e.index(0), e.index(whole),
+             [&](Value c) { gatherChunk(c, perChunk); });
+    if (columns % perChunk)
+      gatherChunk(e.index(whole), columns % perChunk);
   });
 }

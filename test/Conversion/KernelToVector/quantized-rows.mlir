@@ -13,13 +13,16 @@ func.func @quantize(%x: memref<?x70xf32>, %q: memref<?x96xi8>, %s: memref<?x3xf3
   return
 }
 
-// Of 8 bits and a scale for 32: where an element and its scale lie.
+// Of 8 bits and a scale for 32: four columns lie side by side, two are left.
 // CHECK-LABEL: func.func @gather
-// CHECK: memref.load %{{.+}} : memref<3x2240xi8>
-// CHECK: arith.sitofp
-// CHECK: vector.load %{{.+}} : memref<3x2240xi8>, vector<2xi8>
-// CHECK: arith.extf %{{.+}} : f16 to f32
-// CHECK: arith.mulf
+// CHECK:       scf.for
+// CHECK:         vector.load %{{.+}} : memref<3x2240xi8>, vector<4xi8>
+// CHECK:         vector.load %{{.+}} : memref<3x2240xi8>, vector<2xi8>
+// CHECK:         arith.extf %{{.+}} : f16 to f32
+// CHECK:         arith.sitofp %{{.+}} : vector<4xi32> to vector<4xf32>
+// CHECK:         arith.mulf
+// CHECK:         vector.store %{{.+}} : memref<?x70xf32>, vector<4xf32>
+// CHECK:       vector.store %{{.+}} : memref<?x70xf32>, vector<2xf32>
 func.func @gather(%i: memref<?xi32>, %t: memref<3x2240xi8>, %o: memref<?x70xf32>) {
   kernel.gather ins(%i, %t : memref<?xi32>, memref<3x2240xi8>) outs(%o : memref<?x70xf32>) {format = #llm.format<int8_g32>}
   return
