@@ -18,13 +18,13 @@ Value emitSilu(OpBuilder &b, Location loc, Value x) {
                                arith::AddFOp::create(b, loc, one, exp));
 }
 
+/// 1 + erf(y) is erfc(-y).
 Value emitGelu(OpBuilder &b, Location loc, Value x) {
   Value scaled = arith::MulFOp::create(
-      b, loc, x, constantF32(b, loc, 0.70710678118654752440));
-  Value erf = math::ErfOp::create(b, loc, scaled);
+      b, loc, x, constantF32(b, loc, -0.70710678118654752440));
   Value half = arith::MulFOp::create(b, loc, x, constantF32(b, loc, 0.5));
-  return arith::MulFOp::create(
-      b, loc, half, arith::AddFOp::create(b, loc, erf, constantF32(b, loc, 1)));
+  return arith::MulFOp::create(b, loc, half,
+                               math::ErfcOp::create(b, loc, scaled));
 }
 
 Value emitGeluTanh(OpBuilder &b, Location loc, Value x) {

@@ -46,7 +46,7 @@ static constexpr double ln2High = 0x1.63p-1, ln2Low = -0x1.bd0106p-13;
 // exp
 //===----------------------------------------------------------------------===//
 
-/// 2^n for integers -126 <= n <= 127.
+/// 2^n for integers -126 <= n <= 127, of which the 9 low bits count.
 static Value emitPowerOfTwo(Lanes &l, Value n) {
   return l.toFloat(l.shiftLeft(l.addBits(n, l.bits(127)), 23));
 }
@@ -77,7 +77,7 @@ static Value emitExp(Lanes &l, Value x) {
 }
 
 //===----------------------------------------------------------------------===//
-// tanh and erf: odd, a polynomial near 0 and exp elsewhere
+// tanh and erfc
 //===----------------------------------------------------------------------===//
 
 /// Up to 0.625 a polynomial, above it 1 - 2 / (exp(2x) + 1), from 10 on 1.
@@ -93,15 +93,25 @@ static Value emitTanh(Lanes &l, Value x) {
   return l.copySign(l.select(isNear, near, far), x);
 }
 
-/// Up to 1 a polynomial, up to 4 1 - exp(polynomial), above it 1.
-static Value emitErf(Lanes &l, Value x) {
+/// 2^x for -126 < x <= 0: x = n + r with |r| <= 1/2, and n is in the low bits
+/// of its sum with a power of two.
+static Value emitExp2InRange(Lanes &l, Value x) {
+  Value magic = l.constant(0x1.8p23);
+  Value sum = l.add(x, magic);
+  Value r = l.sub(x, l.sub(sum, magic));
+  Value power = l.fma(r, l.polynomial(r, exp2Tail), l.constant(1));
+  return l.mul(power, emitPowerOfTwo(l, l.toBits(sum)));
+}
+
+/// Of magnitudes up to 4 a power of two, then 0, and 2 less it below 0.
+static Value emitErfc(Lanes &l, Value x) {
   Value magnitude = l.abs(x);
-  Value near = l.fma(x, l.polynomial(l.mul(x, x), erfNear), x);
-  Value exponent = l.polynomial(l.atMost(magnitude, 4), erfFar);
-  Value far =
-      l.sub(l.constant(1), emitExpInRange(l, exponent, /*normal=*/true));
-  Value isNear = l.compare(CmpFPredicate::OLT, magnitude, l.constant(1));
-  return l.copySign(l.select(isNear, near, far), x);
+  Value clamped = l.atMost(magnitude, 4);
+  Value exponent = l.mul(clamped, l.polynomial(clamped, erfcExponent));
+  Value isFar = l.compare(CmpFPredicate::OGT, magnitude, l.constant(4));
+  Value above = l.select(isFar, l.constant(0), emitExp2InRange(l, exponent));
+  Value isNegative = l.compare(CmpFPredicate::OLT, x, l.constant(0));
+  return l.select(isNegative, l.sub(l.constant(2), above), above);
 }
 
 //===----------------------------------------------------------------------===//
@@ -283,7 +293,7 @@ struct ExpandMath : smelt::impl::ExpandMathBase<ExpandMath> {
     RewritePatternSet patterns(&getContext());
     patterns.add<
         ExpandUnary<math::ExpOp, emitExp>, ExpandUnary<math::TanhOp, emitTanh>,
-        ExpandUnary<math::ErfOp, emitErf>, ExpandUnary<math::SinOp, emitSin>,
+        ExpandUnary<math::ErfcOp, emitErfc>, ExpandUnary<math::SinOp, emitSin>,
         ExpandUnary<math::CosOp, emitCos>, ExpandUnary<math::LogOp, emitLog>,
         ExpandUnary<math::RsqrtOp, emitRsqrt>>(&getContext(), hasFma);
     if (!hasRounding)

@@ -25,7 +25,7 @@ module attributes {llm.stage = "llvm", llm.target = "avx2"} {
   // SHARED: FUNC GLOBAL DEFAULT {{[0-9]+}} smelt_step
   llvm.func @smelt_step(%step: !llvm.ptr, %thread: i64, %threads: i64) {
     %x = llvm.load %step : !llvm.ptr -> vector<8xf32>
-    %y = llvm.call @square(%x) : (vector<8xf32>) -> vector<8xf32>
+    %y = llvm.fmul %x, %x : vector<8xf32>
     %z = llvm.fadd %y, %x : vector<8xf32>
     llvm.store %z, %step : vector<8xf32>, !llvm.ptr
     %c0 = llvm.mlir.constant(0 : i64) : i64
@@ -40,9 +40,5 @@ module attributes {llm.stage = "llvm", llm.target = "avx2"} {
     llvm.cond_br %more, ^loop(%next : i64), ^end
   ^end:
     llvm.return
-  }
-  llvm.func @square(%x: vector<8xf32>) -> vector<8xf32> {
-    %y = llvm.fmul %x, %x : vector<8xf32>
-    llvm.return %y : vector<8xf32>
   }
 }

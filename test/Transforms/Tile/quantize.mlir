@@ -78,7 +78,7 @@ func.func private @activation(%x: tensor<?x70xf32>) -> tensor<?x64xf32> {
 // CHECK:   scf.for %{{.+}} = %[[BEGIN]] to %[[END]] step %c2
 // CHECK:     scf.for %{{.+}} = %c0 to %{{.+}} step %c6
 // CHECK:       kernel.matmul ins({{.*}} memref<2x{{.*}} outs(%{{.+}} : tensor<?x32xf32>)
-// CHECK:       math.erf
+// CHECK:       math.erfc
 // CHECK:       kernel.quantize ins(%{{.+}} : tensor<?x32xf32>) outs({{.*}} : tensor<?x32xi8>, tensor<?x1xf32>, tensor<?x1xi32>)
 // CHECK:   tensor.parallel_insert_slice {{.*}} into tensor<?x64xi8>
 // CHECK:   tensor.parallel_insert_slice {{.*}} into tensor<?x2xf32>
@@ -97,7 +97,7 @@ func.func private @groups(%x: tensor<?x40xf32>) -> tensor<?x40xf32> {
 
 // A scale for all of a row is known when the row is.
 // CHECK-LABEL: func.func private @tokens
-// CHECK: math.erf
+// CHECK: math.erfc
 // CHECK: scf.forall
 // CHECK:   kernel.quantize ins(%{{.+}} : tensor<?x64xf32>)
 func.func private @tokens(%x: tensor<?x40xf32>) -> tensor<?x40xf32> {

@@ -52,7 +52,7 @@ func.func @functions(%x: memref<?xf32>, %y: memref<?xf32>) {
     %1 = math.sin %0 : f32
     %2 = math.cos %1 : f32
     %3 = math.log %2 : f32
-    %4 = math.erf %3 : f32
+    %4 = math.erfc %3 : f32
     %5 = math.tanh %4 : f32
     %6 = math.rsqrt %5 : f32
     %7 = math.roundeven %6 : f32
