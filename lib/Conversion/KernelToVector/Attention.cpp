@@ -12,10 +12,10 @@
 // row, which are merged in order of position (the online softmax of Milakov and
 // Gimelshein 2018, in fixed blocks):
 //
-//     s[r, p] = scale * sum_d q[r, d] * k[d, p]      lanes are positions
-//     m_b = max_p s, e[p] = exp(s[p] - m_b), l_b = sum_p e
-//     o_b[r, d] = sum_p e[r, p] * v[p, d]            lanes are columns
-//     m' = max(m, m_b); l = l * exp(m - m') + l_b * exp(m_b - m'); o likewise
+//     s[r, p] = scale * log2(e) * sum_d q[r, d] * k[d, p]   lanes are positions
+//     m_b = max_p s, e[p] = 2^(s[p] - m_b), l_b = sum_p e
+//     o_b[r, d] = sum_p e[r, p] * v[p, d]                   lanes are columns
+//     m' = max(m, m_b); l = l * 2^(m - m') + l_b * 2^(m_b - m'); o likewise
 //
 // A position that a row doesn't see has s = -inf and adds +0; a block of which
 // it sees nothing leaves (l, o) as they are. So a row's bits are the same in

@@ -14,6 +14,8 @@
 
 #include "smelt/Transforms/Vector/LaneTree.h"
 
+#include "llvm/Support/MathExtras.h"
+
 using namespace mlir;
 using namespace smelt;
 
@@ -117,7 +119,7 @@ void QueryTile::emitWeights(const KVBlock &block, Value b, bool isMasked) {
           return next;
         });
   };
-  Value scale = e.splat(e.real(op.scale));
+  Value scale = e.splat(e.real(op.scale * llvm::numbers::log2e));
   e.loop(e.index(0), e.index(rows()), [&](Value r) {
     Value first, count;
     if (isMasked) {
@@ -140,7 +142,7 @@ void QueryTile::emitWeights(const KVBlock &block, Value b, bool isMasked) {
     Value top = e.splat(mb);
     Emitter::Values sums =
         each(r, e.zeros(), [&](Value p, Value s, Value total) {
-          Value weight = exp(subf(s, top));
+          Value weight = exp2(subf(s, top));
           total = addf(total, weight);
           if (block.valueScales)
             weight = mulf(weight, block.valueScales(p));
@@ -156,8 +158,8 @@ void QueryTile::emitWeights(const KVBlock &block, Value b, bool isMasked) {
 /// (m, l) and (m_b, l_b), scalars or vectors.
 Merged smelt::mergeMaxima(Emitter &e, Value m, Value l, Value mb, Value lb) {
   auto factor = [&](Value from, Value to) -> Value {
-    return math::ExpOp::create(e.b, e.loc,
-                               arith::SubFOp::create(e.b, e.loc, from, to));
+    return math::Exp2Op::create(e.b, e.loc,
+                                arith::SubFOp::create(e.b, e.loc, from, to));
   };
   Merged merged;
   merged.m = e.larger(m, mb);

@@ -14,7 +14,7 @@
 
 namespace smelt {
 
-/// The maximum of nothing. Finite: the exponential of what it differs by from
+/// The maximum of nothing. Finite: two to the power of what it differs by from
 /// itself is 1, from any score 0.
 constexpr double kLowest = -std::numeric_limits<float>::max();
 
@@ -55,7 +55,7 @@ struct Attention {
 struct Scratch {
   /// [rows of a tile, positions of a block]: s, then e.
   mlir::Value weights;
-  /// [m_b | l_b | exp(m - m') | exp(m_b - m')][rows of a tile].
+  /// [m_b | l_b | 2^(m - m') | 2^(m_b - m')][rows of a tile].
   mlir::Value merging;
   /// [m | l | those of all spans][rows that share a block].
   mlir::Value state;
@@ -132,8 +132,8 @@ private:
   reduce(mlir::Value vector,
          llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> combine);
 
-  mlir::Value exp(mlir::Value x) {
-    return mlir::math::ExpOp::create(e.b, e.loc, x);
+  mlir::Value exp2(mlir::Value x) {
+    return mlir::math::Exp2Op::create(e.b, e.loc, x);
   }
   mlir::Value addf(mlir::Value x, mlir::Value y) {
     return mlir::arith::AddFOp::create(e.b, e.loc, x, y);

@@ -43,10 +43,11 @@ static constexpr double notANumber = std::numeric_limits<double>::quiet_NaN();
 static constexpr double ln2High = 0x1.63p-1, ln2Low = -0x1.bd0106p-13;
 
 //===----------------------------------------------------------------------===//
-// exp
+// exp and exp2
 //===----------------------------------------------------------------------===//
 
-/// 2^n for integers -126 <= n <= 127, of which the 9 low bits count.
+/// 2^n for integers -126 <= n <= 127, of which the 9 low bits count; 0 and
+/// infinity for those next to them.
 static Value emitPowerOfTwo(Lanes &l, Value n) {
   return l.toFloat(l.shiftLeft(l.addBits(n, l.bits(127)), 23));
 }
@@ -76,6 +77,21 @@ static Value emitExp(Lanes &l, Value x) {
   return emitExpInRange(l, l.atMost(l.atLeast(x, -104), 89), /*normal=*/false);
 }
 
+/// 2^x for -127 <= x <= 128: x = n + r with |r| <= 1/2, and n is in the low
+/// bits of its sum with a power of two. -127 and 128 as n give 0 and infinity.
+static Value emitExp2InRange(Lanes &l, Value x) {
+  Value magic = l.constant(0x1.8p23);
+  Value sum = l.add(x, magic);
+  Value r = l.sub(x, l.sub(sum, magic));
+  Value power = l.fma(r, l.polynomial(r, exp2Tail), l.constant(1));
+  return l.mul(power, emitPowerOfTwo(l, l.toBits(sum)));
+}
+
+/// Below -126.5 the result is 0, from 127.5 on infinity.
+static Value emitExp2(Lanes &l, Value x) {
+  return emitExp2InRange(l, l.atMost(l.atLeast(x, -127), 128));
+}
+
 //===----------------------------------------------------------------------===//
 // tanh and erfc
 //===----------------------------------------------------------------------===//
@@ -91,16 +107,6 @@ static Value emitTanh(Lanes &l, Value x) {
   Value far = l.sub(one, l.div(l.constant(2), l.add(power, one)));
   Value isNear = l.compare(CmpFPredicate::OLT, magnitude, l.constant(0.625));
   return l.copySign(l.select(isNear, near, far), x);
-}
-
-/// 2^x for -126 < x <= 0: x = n + r with |r| <= 1/2, and n is in the low bits
-/// of its sum with a power of two.
-static Value emitExp2InRange(Lanes &l, Value x) {
-  Value magic = l.constant(0x1.8p23);
-  Value sum = l.add(x, magic);
-  Value r = l.sub(x, l.sub(sum, magic));
-  Value power = l.fma(r, l.polynomial(r, exp2Tail), l.constant(1));
-  return l.mul(power, emitPowerOfTwo(l, l.toBits(sum)));
 }
 
 /// Of magnitudes up to 4 a power of two, then 0, and 2 less it below 0.
@@ -292,7 +298,8 @@ struct ExpandMath : smelt::impl::ExpandMathBase<ExpandMath> {
     }
     RewritePatternSet patterns(&getContext());
     patterns.add<
-        ExpandUnary<math::ExpOp, emitExp>, ExpandUnary<math::TanhOp, emitTanh>,
+        ExpandUnary<math::ExpOp, emitExp>, ExpandUnary<math::Exp2Op, emitExp2>,
+        ExpandUnary<math::TanhOp, emitTanh>,
         ExpandUnary<math::ErfcOp, emitErfc>, ExpandUnary<math::SinOp, emitSin>,
         ExpandUnary<math::CosOp, emitCos>, ExpandUnary<math::LogOp, emitLog>,
         ExpandUnary<math::RsqrtOp, emitRsqrt>>(&getContext(), hasFma);

@@ -7,10 +7,10 @@ module attributes {llm.target = "avx2"} {
 // CHECK-DAG: memref.alloca() {{.*}} : memref<6x64xf32>
 // CHECK-DAG: memref.alloca() {{.*}} : memref<4x24xf32>
 // CHECK: scf.while
-// CHECK: math.exp
+// CHECK: math.exp2
 // CHECK: else
 // CHECK: arith.select %{{.+}}, %{{.+}}, %{{.+}} : vector<8xi1>, vector<8xf32>
-// CHECK: math.exp
+// CHECK: math.exp2
 // CHECK: arith.divf
 func.func @attention(%q: memref<?x8xf32>, %kt: memref<8x?xf32>, %v: memref<?x8xf32>, %b: memref<?xi32>, %e: memref<?xi32>, %o: memref<?x8xf32>) {
   kernel.attention ins(%q, %kt, %v, %b, %e : memref<?x8xf32>, memref<8x?xf32>, memref<?x8xf32>, memref<?xi32>) outs(%o : memref<?x8xf32>) {group = 1 : i64, size = 4 : i64, scale = 0.5 : f32}

@@ -51,6 +51,7 @@ const std::vector<float> &getArguments() {
          {0.5f,        0.625f,     1.0f,        1.5f,        2.5f,
           4.0f,        9.0f,       10.0f,       87.336544f,  88.0f,
           88.722839f,  89.0f,      103.278929f, 103.972084f, 104.0f,
+          126.0f,      126.5f,     127.0f,      127.5f,      128.0f,
           0.70710678f, 1.4142135f, 0.78539816f, 1.5707963f,  3.1415927f,
           6.2831853f,  1048576.0f, 268435456.0f})
       for (int step = -20; step <= 20; ++step)
@@ -110,6 +111,7 @@ struct Function {
 
 const Function functions[] = {
     {"exp", std::exp, 1.25, INFINITY},
+    {"exp2", std::exp2, 1.25, 126},
     {"log", std::log, 1.25, INFINITY},
     {"tanh", std::tanh, 2, INFINITY},
     {"sin", std::sin, 2, 0x1p20},
@@ -146,6 +148,25 @@ INSTANTIATE_TEST_SUITE_P(Functions, ExpandMath, testing::ValuesIn(functions),
                          [](const testing::TestParamInfo<Function> &info) {
                            return std::string(info.param.op);
                          });
+
+TEST(ExpandMath, TakesSubnormalPowersOfTwoForZero) {
+  for (const char *options : {"fma=true", "fma=false"}) {
+    std::vector<float> results = compute("exp2", options);
+    for (size_t i = 0; i < results.size(); ++i) {
+      float x = getArguments()[i], y = results[i];
+      if (std::isnan(x))
+        ASSERT_TRUE(std::isnan(y)) << x;
+      else if (x < -126.5f)
+        ASSERT_EQ(y, 0) << x;
+      else if (x < -126)
+        ASSERT_TRUE(y == 0 || (y >= 0x1p-127f && y <= 0x1p-126f)) << x << y;
+      else if (x >= 128)
+        ASSERT_EQ(y, INFINITY) << x;
+      else if (x > 126)
+        ASSERT_TRUE(y == INFINITY || getUlps(y, std::exp2(x)) <= 1.25) << x;
+    }
+  }
+}
 
 TEST(ExpandMath, BoundsTheAbsoluteErrorOfErfc) {
   for (const char *options : {"fma=true", "fma=false"}) {
