@@ -39,18 +39,17 @@ PACKAGES = {
 NUMPY = "numpy==2.4.6"
 PIP = ["install", "-q", "--no-binary", "llama-cpp-python", NUMPY]
 
-LIMIT = 900  # seconds that one command may take
 MOST_REPETITIONS = 50
 
 
-def smelt(*args):
-    """Standard output of `smelt ARGS`."""
+def smelt(limit, *args):
+    """Standard output of `smelt ARGS`, which may take `limit` seconds."""
     try:
         process = subprocess.run([program(args[0]), *args], text=True,
                                  stdout=subprocess.PIPE,
-                                 stderr=subprocess.PIPE, timeout=LIMIT)
+                                 stderr=subprocess.PIPE, timeout=limit)
     except subprocess.TimeoutExpired:
-        raise Skipped(f"smelt {args[0]} took more than {LIMIT} s")
+        raise Skipped(f"smelt {args[0]} took more than {limit:g} s (--limit)")
     if process.returncode:
         reason = "; ".join(process.stderr.split("\n")[:3]).strip("; ")
         raise Skipped(f"smelt {args[0]}: exit status {process.returncode}: "
@@ -95,17 +94,18 @@ class Environment:
             file.write(wanted)
 
 
-def ask(environment, action, peer, request):
-    """Runs peers.py for one request; what a measurement prints."""
+def ask(environment, limit, action, peer, request):
+    """Runs peers.py for one request, in `limit` seconds at most; what a
+    measurement prints."""
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                           "peers.py")
     try:
         process = subprocess.run(
             [environment.tool("python"), script, action, peer,
              json.dumps(request)], text=True, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, timeout=LIMIT)
+            stderr=subprocess.PIPE, timeout=limit)
     except subprocess.TimeoutExpired:
-        raise Skipped(f"{action} took more than {LIMIT} s")
+        raise Skipped(f"{action} took more than {limit:g} s (--limit)")
     if process.returncode:
         raise Skipped(f"{action} failed with status {process.returncode}: "
                       f"{common.lastLine(process)}")
@@ -201,7 +201,8 @@ class Run:
                               f"{'with' if isWanted else 'without'} {flag}")
         os.makedirs(self.folder, exist_ok=True)
         folder = common.checkpoint(case.shape, case.dtype)
-        smelt("compile", folder, "-q", *case.arguments, "-o", self.ingot)
+        smelt(self.args.limit, "compile", folder, "-q", *case.arguments, "-o",
+              self.ingot)
         for peer, kind in case.peers:
             request = dict(
                 checkpoint=folder, format=kind, batch=len(case.lengths),
@@ -211,7 +212,8 @@ class Run:
                 threads=max(self.args.threads))
             try:
                 self.environment.require(peer)
-                ask(self.environment, "prepare", peer, request)
+                ask(self.environment, self.args.limit, "prepare", peer,
+                    request)
                 self.peers.append((peer, request))
             except Skipped as reason:
                 self.skip(f"{case.name}, {peer} {kind}", reason)
@@ -221,7 +223,8 @@ class Run:
 
     def bench(self, threads, repetitions):
         return json.loads(smelt(
-            "bench", self.ingot, "--json", "-t", str(threads), "--lengths",
+            self.args.limit, "bench", self.ingot, "--json", "-t",
+            str(threads), "--lengths",
             ",".join(map(str, self.case.lengths)), "-n",
             str(self.case.generate), "-d", str(self.case.depth), "-r",
             str(repetitions)))
@@ -255,7 +258,7 @@ class Run:
                     name = f"{peer} {request['format']}"
                     try:
                         self.system(threads, name).add(ask(
-                            self.environment, "measure", peer,
+                            self.environment, self.args.limit, "measure", peer,
                             {**request, "threads": threads,
                              "repetitions": repetitions}))
                     except Skipped as reason:
@@ -394,6 +397,9 @@ def main():
     parser.add_argument("--depth", type=int, metavar="POSITIONS",
                         help="positions in a decoder's cache before it "
                              "generates (default: 512)")
+    parser.add_argument("--limit", type=float, default=900, metavar="SECONDS",
+                        help="what one command may take; filling a long cache "
+                             "takes more (default: 900)")
     parser.add_argument("--keep", action="store_true",
                         help="keep compiled models and other systems' files")
     args = parser.parse_args()
