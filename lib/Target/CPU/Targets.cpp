@@ -52,10 +52,10 @@ using namespace smelt;
 static constexpr TargetRecord records[] = {
   // [doc:targets]
   // name          triple       cpu          LLVM features               executed features                  bits regs  rows panels     unpack prefetch fma    f16c   bf16   bytes  signed  words  page
-  {"amx",         SMELT_LINUX, "x86-64-v4", SMELT_AMX,                 SMELT_V4 "," SMELT_AMX_NAMES,      512, 32,   6, 4, 512 << 10, 48,     2, 2048,  true,  true,  true,  true,  false, true,  4096},
+  {"amx",         SMELT_LINUX, "x86-64-v4", SMELT_AMX,                 SMELT_V4 "," SMELT_AMX_NAMES,      512, 32,   6, 4, 512 << 10, 48,     1, 4096,  true,  true,  true,  true,  false, true,  4096},
   {"avx512-bf16", SMELT_LINUX, "x86-64-v4", "+avx512vnni,+avx512bf16", SMELT_V4 ",avx512vnni,avx512bf16", 512, 32,   6, 4, 512 << 10, 48,     2, 2048,  true,  true,  true,  true,  false, true,  4096},
-  {"avx512-vnni", SMELT_LINUX, "x86-64-v4", "+avx512vnni",             SMELT_V4 ",avx512vnni",            512, 32,   6, 4, 512 << 10, 48,     2, 2048,  true,  true,  false, true,  false, true,  4096},
-  {"avx512",      SMELT_LINUX, "x86-64-v4", "",                        SMELT_V4,                          512, 32,   6, 4, 512 << 10, 48,     2, 2048,  true,  true,  false, false, false, true,  4096},
+  {"avx512-vnni", SMELT_LINUX, "x86-64-v4", "+avx512vnni",             SMELT_V4 ",avx512vnni",            512, 32,   6, 4, 512 << 10, 48,     1, 4096,  true,  true,  false, true,  false, true,  4096},
+  {"avx512",      SMELT_LINUX, "x86-64-v4", "",                        SMELT_V4,                          512, 32,   6, 4, 512 << 10, 48,     1, 4096,  true,  true,  false, false, false, true,  4096},
   {"avx-vnni",    SMELT_LINUX, "x86-64-v3", "+avxvnni",                SMELT_V3 ",avxvnni",               256, 16,   6, 1, 256 << 10, 48,     2, 2048,  true,  true,  false, true,  false, true,  4096},
   {"avx2",        SMELT_LINUX, "x86-64-v3", "",                        SMELT_V3,                          256, 16,   6, 1, 256 << 10, 48,     1, 2048,  true,  true,  false, false, false, true,  4096},
   {"neon-i8mm",   SMELT_ARM,   "generic",   "+dotprod,+i8mm",          "neon,dotprod,i8mm",               128, 32,   6, 1, 256 << 10, 48,     0, 0,     true,  true,  false, true,  true,  false, 65536},
