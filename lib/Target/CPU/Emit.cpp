@@ -120,7 +120,8 @@ static void setAttributes(llvm::Module &module, const TargetRecord &target) {
 
 /// What MLIR's own passes leave: stack slots, loads of what is known, loops to
 /// rotate. LLVM's O2 takes four times as long, most of it in passes that find
-/// nothing here (inlining, unrolling, vectorisers), and no model is faster.
+/// nothing here (inlining, unrolling, vectorisers), and made none of the models
+/// measured faster.
 static constexpr char passes[] =
     "function(sroa,early-cse<memssa>,simplifycfg,instcombine,"
     "loop-mssa(loop-simplifycfg,loop-rotate,licm),"
