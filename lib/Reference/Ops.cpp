@@ -425,12 +425,9 @@ static LogicalResult cachedAttention(Evaluator &e, CachedAttentionOp op) {
 }
 
 static LogicalResult attention(Evaluator &e, AttentionOp op) {
-  const Datum &q = e.get(op.getQ());
-  Datum k = e.get(op.getK()), v = e.get(op.getV());
+  const Datum &q = e.get(op.getQ()), &k = e.get(op.getK()),
+              &v = e.get(op.getV());
   const Datum &begin = e.get(op.getBegin()), &end = e.get(op.getEnd());
-  for (Datum *rows : {&k, &v})
-    for (float &value : rows->floats)
-      value = roundTo(op.getCompute(), value);
   int64_t heads = op.getHeads(), group = heads / op.getKvHeads();
   int64_t size = q.columns() / heads;
   Datum y = Datum::matrix(q.rows(), q.columns());

@@ -100,8 +100,7 @@ struct LowerAttention : OpRewritePattern<llm::AttentionOp> {
                                 PatternRewriter &rewriter) const override {
     RowBuilder rows{rewriter, op.getLoc()};
     Location loc = op.getLoc();
-    Value k = rows.round(op.getK(), op.getCompute(), rewriter.getF32Type());
-    Value v = rows.round(op.getV(), op.getCompute(), rewriter.getF32Type());
+    Value k = op.getK();
     // Keys transposed, with room for the vectors that begin at the last row.
     int64_t width = cast<RankedTensorType>(k.getType()).getDimSize(1);
     OpFoldResult m = tensor::getMixedSize(rewriter, loc, k, 0);
@@ -117,7 +116,7 @@ struct LowerAttention : OpRewritePattern<llm::AttentionOp> {
             .getResult();
     Value init = rows.emptyLike(op.getQ());
     rewriter.replaceOpWithNewOp<kernel::AttentionOp>(
-        op, init.getType(), op.getQ(), transposed, v, op.getBegin(),
+        op, init.getType(), op.getQ(), transposed, op.getV(), op.getBegin(),
         op.getEnd(), init,
         rewriter.getI64IntegerAttr(op.getHeads() / op.getKvHeads()),
         rewriter.getI64IntegerAttr(width / op.getKvHeads()), op.getScaleAttr());

@@ -236,7 +236,7 @@ func.func @cached_attention_c3(%kv: !llm.kv<layers = 1, heads = 2, size = 4, typ
 
 func.func @attention_c1(%q: tensor<?x8xf32>, %k: tensor<?x6xf32>, %i: tensor<?xi32>) -> tensor<?x8xf32> {
   // expected-error @+1 {{'llm.attention' op expects columns of q (8) and k (6) to be heads (2) and kv heads (2) times one head size}}
-  %0 = llm.attention %q, %k, %k in %i, %i {heads = 2 : i64, kv_heads = 2 : i64, scale = 1.0 : f32, compute = f32}
+  %0 = llm.attention %q, %k, %k in %i, %i {heads = 2 : i64, kv_heads = 2 : i64, scale = 1.0 : f32}
       : tensor<?x8xf32>, tensor<?x6xf32>, tensor<?xi32>
   return %0 : tensor<?x8xf32>
 }
@@ -245,7 +245,7 @@ func.func @attention_c1(%q: tensor<?x8xf32>, %k: tensor<?x6xf32>, %i: tensor<?xi
 
 func.func @attention_c2(%q: tensor<?x12xf32>, %k: tensor<?x8xf32>, %i: tensor<?xi32>) -> tensor<?x12xf32> {
   // expected-error @+1 {{'llm.attention' op expects kv heads (2) to divide query heads (3)}}
-  %0 = llm.attention %q, %k, %k in %i, %i {heads = 3 : i64, kv_heads = 2 : i64, scale = 1.0 : f32, compute = f32}
+  %0 = llm.attention %q, %k, %k in %i, %i {heads = 3 : i64, kv_heads = 2 : i64, scale = 1.0 : f32}
       : tensor<?x12xf32>, tensor<?x8xf32>, tensor<?xi32>
   return %0 : tensor<?x12xf32>
 }
@@ -254,7 +254,7 @@ func.func @attention_c2(%q: tensor<?x12xf32>, %k: tensor<?x8xf32>, %i: tensor<?x
 
 func.func @attention_c3(%q: tensor<?x8xf32>, %i: tensor<?xi32>) -> tensor<?x8xf32> {
   // expected-error @+1 {{'llm.attention' op expects a finite scale}}
-  %0 = llm.attention %q, %q, %q in %i, %i {heads = 2 : i64, kv_heads = 2 : i64, scale = 0x7F800000 : f32, compute = f32}
+  %0 = llm.attention %q, %q, %q in %i, %i {heads = 2 : i64, kv_heads = 2 : i64, scale = 0x7F800000 : f32}
       : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>
   return %0 : tensor<?x8xf32>
 }

@@ -467,8 +467,6 @@ LogicalResult AttentionOp::verify() {
            << kvHeads << ") to divide query heads (" << heads << ")"; // (C2)
   if (!isFiniteScale(getScale()))
     return emitOpError("expects a finite scale"); // (C3)
-  if (!isComputeType(getCompute()))
-    return emitOpError("expects compute f32 or bf16, got ") << getCompute();
   return success();
 }
 

@@ -412,12 +412,13 @@ def LLM_AttentionOp : LLM_PureOp<"attention", [AllTypesMatch<["k", "v"]>, AllTyp
   let summary = "bidirectional attention among the tokens of each sequence of the step";
   let description = [{
     Query m sees the rows `begin[m]` to `end[m]` (exclusive) of the step's own
-    keys and values, rounded to `compute` first. Blocks of 64 are counted from
-    `begin[m]`; otherwise as `llm.cached_attention`.
+    keys and values, which nothing stores, so that they are f32 as they were
+    made. Blocks of 64 are counted from `begin[m]`; otherwise as
+    `llm.cached_attention`.
 
     ```mlir
     %y = llm.attention %q, %k, %v in %begin, %end
-        {heads = 4 : i64, kv_heads = 4 : i64, scale = 0.28867513 : f32, compute = f32}
+        {heads = 4 : i64, kv_heads = 4 : i64, scale = 0.28867513 : f32}
         : tensor<?x48xf32>, tensor<?x48xf32>, tensor<?xi32>
     ```
 
@@ -427,7 +428,7 @@ def LLM_AttentionOp : LLM_PureOp<"attention", [AllTypesMatch<["k", "v"]>, AllTyp
     - (C3) `scale` is finite.
   }];
   let arguments = (ins LLM_Rows:$q, LLM_Rows:$k, LLM_Rows:$v, LLM_Ints:$begin, LLM_Ints:$end,
-                       I64Attr:$heads, I64Attr:$kv_heads, F32Attr:$scale, TypeAttr:$compute);
+                       I64Attr:$heads, I64Attr:$kv_heads, F32Attr:$scale);
   let results = (outs LLM_Rows:$result);
   let assemblyFormat = [{
     $q `,` $k `,` $v `in` $begin `,` $end attr-dict
