@@ -31,6 +31,10 @@ using smelt::kernel::TileDotOp;
 
 namespace {
 
+/// How many turns ahead weights are asked for, which wait in the second-level
+/// cache. benchmarks/Notes.md has the measurements.
+constexpr int64_t kTurnsAhead = 2;
+
 struct TileDot {
   OpBuilder &b;
   Location loc;
@@ -56,6 +60,17 @@ struct TileDot {
       vector::StoreOp::create(b, loc, row, to, ValueRange{index(r), toColumn});
     }
   }
+  /// Asks for the lines of `weights` of a later turn than the one whose first
+  /// is `line`; they may lie behind its end.
+  void prefetch(Value weights, Value line) {
+    for (int64_t i = 0; i < TileDotOp::maxRows; ++i) {
+      Value ahead = index(kTurnsAhead * TileDotOp::maxRows + i);
+      memref::PrefetchOp::create(
+          b, loc, weights,
+          ValueRange{arith::AddIOp::create(b, loc, line, ahead), index(0)},
+          /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
+    }
+  }
   /// `sums` and the products of the columns of `a` of turn `i`.
   SmallVector<Value> add(ValueRange sums, Value i) {
     Value k = arith::MulIOp::create(b, loc, i, index(width));
@@ -76,6 +91,7 @@ struct TileDot {
     for (auto [panel, weights] : llvm::enumerate(op.getB())) {
       Value y = amx::TileLoadOp::create(b, loc, operand, weights,
                                         ValueRange{line, index(0)});
+      prefetch(weights, line);
       for (auto [t, x] : llvm::enumerate(xs)) {
         Value &sum = result[t * panels + panel];
         sum = a.getElementType().isBF16()

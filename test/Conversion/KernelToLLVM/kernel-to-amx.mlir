@@ -1,6 +1,7 @@
 // RUN: smelt-opt %s --pass-pipeline='builtin.module(func.func(convert-kernel-to-amx),canonicalize)' | FileCheck %s
 
-// 64 bytes of each row a turn. Weights are unsigned.
+// 64 bytes of each row a turn, and a line of 64 bytes of each of the weights'
+// rows is asked for two turns ahead. Weights are unsigned.
 // CHECK-LABEL: func.func @bytes
 // CHECK: %[[ZERO:.+]] = amx.tile_zero : !amx.tile<16x16xi32>
 // CHECK: %[[SUMS:.+]] = scf.for %[[I:.+]] = %c0 to %c3 step %c1 iter_args(%[[SUM:.+]] = %[[ZERO]])
@@ -8,6 +9,12 @@
 // CHECK:   %[[LINE:.+]] = arith.muli %[[I]], %c16
 // CHECK:   %[[X:.+]] = amx.tile_load %{{.+}}[%c0, %[[K]]] : memref<16x192xi8, strided<[512, 1], offset: ?>> into !amx.tile<16x64xi8>
 // CHECK:   %[[Y:.+]] = amx.tile_load %{{.+}}[%[[LINE]], %c0] : memref<48x64xi8> into !amx.tile<16x64xi8>
+// CHECK:   %[[FIRST:.+]] = arith.addi %[[LINE]], %c32
+// CHECK:   memref.prefetch %[[B:.+]][%[[FIRST]], %c0], read, locality<3>, data : memref<48x64xi8>
+// CHECK-COUNT-14: memref.prefetch %[[B]]
+// CHECK:   %[[LAST:.+]] = arith.addi %[[LINE]], %c47
+// CHECK:   memref.prefetch %[[B]][%[[LAST]], %c0]
+// CHECK-NOT: memref.prefetch
 // CHECK:   %[[NEXT:.+]] = amx.tile_muli %[[X]], %[[Y]] zext, %[[SUM]]
 // CHECK:   scf.yield %[[NEXT]]
 // CHECK: amx.tile_store %{{.+}}[%c0, %c0], %[[SUMS]] : memref<16x16xi32>
