@@ -91,6 +91,8 @@ MODELS = {
                          heads=(2, 1), head_dim=20,
                          max_position_embeddings=20)),
     "short": (LLAMA, dict(max_position_embeddings=13)),
+    # Rows with one column more than vectors hold.
+    "one-lane": (QWEN2, dict(hidden_size=33, intermediate_size=17)),
     "any-llama": (LLAMA, {}),
     "mistral": (MISTRAL, {}),
     "qwen2": (QWEN2, {}),

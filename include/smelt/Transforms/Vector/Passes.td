@@ -216,6 +216,17 @@ def LowerMasks : Pass<"smelt-lower-masks"> {
         : vector<16xi16>, vector<16xi1> into !llvm.ptr
     ```
 
+    A store of elements narrower than 32 bits under a known mask with one lane becomes a scalar one, since LLVM 22 would
+    write more bits than the element has where it was truncated:
+
+    ```mlir
+    %mask = llvm.mlir.constant(dense<[true, false, false, false]> : vector<4xi1>) : vector<4xi1>
+    llvm.intr.masked.store %x, %p, %mask {alignment = 1 : i32} : vector<4xi8>, vector<4xi1> into !llvm.ptr
+    // =>
+    %element = llvm.extractelement %x[%zero : i64] : vector<4xi8>
+    llvm.store %element, %p {alignment = 1 : i64} : i8, !llvm.ptr
+    ```
+
     Where an expanded conversion has put the opposite of such a cast, the canonicalizer folds both. Masked accesses of
     32-bit elements stay: they are instructions from AVX on, for masks known or unknown, and without it LLVM splits them.
   }];
