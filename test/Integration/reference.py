@@ -7,9 +7,9 @@
 """The models' formulas in doubles, slow and obvious, standard library only.
 
 A `round` function is applied to what Smelt rounds to its dtype: all matrices
-of the checkpoint, the activations that they are multiplied with, keys and
-values. With `exactly` nothing is rounded; with `toBF16` the results say what
-bf16 itself costs.
+of the checkpoint, the activations that they are multiplied with, and the keys
+and values that a cache stores. With `exactly` nothing is rounded; with `toBF16`
+the results say what bf16 itself costs.
 
 Matrices are lists of rows; a weight [n, k] is a list of n rows.
 """
@@ -254,7 +254,6 @@ def bert(config, tensors, ids, types, round=exactly):
         layer = f"encoder.layer.{i}."
         q, k, v = (weights.linear(f"{layer}attention.self.{name}", x)
                    for name in ("query", "key", "value"))
-        k, v = ([round(row) for row in rows] for rows in (k, v))
         attended = attend(q, k, v, heads, heads, spans)
         out = weights.linear(layer + "attention.output.dense", attended)
         x = norm(list(map(add, x, out)), layer + "attention.output.LayerNorm")
