@@ -19,7 +19,8 @@
 //
 // A position that a row doesn't see has s = -inf and adds +0; a block of which
 // it sees nothing leaves (l, o) as they are. So a row's bits are the same in
-// every tile. Where keys and values lie is all that differs between the ops.
+// every tile. Where keys and values lie is all that differs between the ops;
+// keys that no cache holds transposed are transposed block by block.
 //
 // Where sequences are long, blocks fold to spans at fixed positions, whatever
 // the row, and spans to the result, in order. A span's (m, l, o) can then be
@@ -36,9 +37,6 @@ using namespace mlir;
 using namespace smelt;
 
 namespace {
-
-/// Rows that share a block while it is in the cache.
-constexpr int64_t kSharingRows = 24;
 
 /// The log2 of the eighth of a power of two that the span of block `b` has, at
 /// least 3.
@@ -115,8 +113,7 @@ AttentionEmitter::AttentionEmitter(Emitter &e, Operation *anchor,
         tokens * members >= shape.tokens * shape.members)
       shape = {tokens, members};
   }
-  sharing =
-      llvm::alignTo(llvm::divideCeil(kSharingRows, op.group), shape.tokens);
+  sharing = llvm::alignTo(llvm::divideCeil(op.sharing, op.group), shape.tokens);
   auto buffer = [&](ArrayRef<int64_t> sizes) {
     return e.stackBuffer(anchor, MemRefType::get(sizes, e.b.getF32Type()));
   };
@@ -425,13 +422,46 @@ void smelt::emitMergeSpans(Emitter &e, kernel::MergeSpansOp op) {
   });
 }
 
+/// The keys of a head as `keys[d, p]`: those of the rows [start, last] from
+/// column `base` on, of 64 at most. A vector that begins in the range is whole.
+static void transposeKeys(Emitter &e, kernel::AttentionOp op, Value start,
+                          Value last, Value base, Value keys) {
+  Value end =
+      arith::MinSIOp::create(e.b, e.loc, e.add(e.sub(last, start), e.index(1)),
+                             e.index(llm::blockPositions));
+  int64_t size = op.getSize();
+  e.loop(e.index(0), end, e.lanes(), {},
+         [&](Value p, ValueRange) -> Emitter::Values {
+           Emitter::Values rows;
+           for (int64_t i = 0; i < e.lanes(); ++i)
+             rows.push_back(arith::MinSIOp::create(
+                 e.b, e.loc, e.add(start, e.add(p, e.index(i))), last));
+           e.vectors(size, [&](Value d, Value mask) {
+             Emitter::Values tile;
+             for (Value row : rows)
+               tile.push_back(
+                   e.loadVector(op.getK(), {row, e.add(base, d)}, mask));
+             transpose(e, tile);
+             int64_t count = mask ? size % e.lanes() : e.lanes();
+             for (int64_t i = 0; i < count; ++i)
+               e.storeVector(tile[i], keys, {e.add(d, e.index(i)), p});
+           });
+           return {};
+         });
+}
+
 void smelt::emitAttention(Emitter &e, kernel::AttentionOp op) {
+  Value keys = e.stackBuffer(
+      op, MemRefType::get({static_cast<int64_t>(op.getSize()),
+                           static_cast<int64_t>(llm::blockPositions)},
+                          e.b.getF32Type()));
   Attention attention;
   attention.q = op.getQ();
   attention.init = op.getInit();
   attention.size = op.getSize();
   attention.group = op.getGroup();
   attention.scale = op.getScale().convertToDouble();
+  attention.sharing = 96; // for which a block is transposed once
   attention.isSameSequence = [&](Value row, Value other) -> Value {
     return arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::eq,
                                  e.load(op.getBegin(), {row}),
@@ -446,9 +476,11 @@ void smelt::emitAttention(Emitter &e, kernel::AttentionOp op) {
     Value start = e.add(e.loadIndex(op.getBegin(), {row}),
                         e.mul(b, e.index(llm::blockPositions)));
     Value base = e.mul(head, e.index(op.getSize()));
+    Value last = e.sub(e.loadIndex(op.getEnd(), {row}), e.index(1));
+    transposeKeys(e, op, start, last, base, keys);
     KVBlock block;
-    block.keys = [&e, op, base, start](Value d, Value p) mutable {
-      return e.loadVector(op.getKT(), {e.add(base, d), e.add(start, p)});
+    block.keys = [&e, keys](Value d, Value p) {
+      return e.loadVector(keys, {d, p});
     };
     block.values = [&e, op, base, start](Value p, Value d, Value mask) mutable {
       return e.loadVector(op.getV(), {e.add(start, p), e.add(base, d)}, mask);

@@ -1,4 +1,4 @@
-//===- Cache.cpp - Rows into the KV cache, rows into columns ----*- C++ -*-===//
+//===- Cache.cpp - Rows into the KV cache -----------------------*- C++ -*-===//
 //
 // Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -23,8 +23,7 @@
 using namespace mlir;
 using namespace smelt;
 
-/// Exchanges rows and lanes of as many vectors as each has lanes.
-static void transpose(Emitter &e, Emitter::Values &rows) {
+void smelt::transpose(Emitter &e, Emitter::Values &rows) {
   int64_t lanes = e.lanes();
   for (int64_t bit = lanes / 2; bit; bit /= 2) {
     SmallVector<int64_t> low, high;
@@ -213,36 +212,4 @@ void Appender::emit() {
 
 void smelt::emitKVAppend(Emitter &e, kernel::KVAppendOp op) {
   Appender(e, op).emit();
-}
-
-void smelt::emitTranspose(Emitter &e, kernel::TransposeOp op) {
-  Value rows = e.dim(op.getX(), 0), columns = e.dim(op.getX(), 1);
-  Value lanes = e.index(e.lanes());
-  Value wholeRows = e.mul(e.div(rows, lanes), lanes);
-  Value wholeColumns = e.mul(e.div(columns, lanes), lanes);
-  auto copy = [&](Value row, Value endRow, Value column) {
-    e.loop(row, endRow, [&](Value r) {
-      e.loop(column, columns, [&](Value c) {
-        e.store(e.load(op.getX(), {r, c}), op.getInit(), {c, r});
-      });
-    });
-  };
-  e.loop(e.index(0), wholeRows, e.lanes(), {},
-         [&](Value row, ValueRange) -> Emitter::Values {
-           e.loop(e.index(0), wholeColumns, e.lanes(), {},
-                  [&](Value column, ValueRange) -> Emitter::Values {
-                    Emitter::Values tile;
-                    for (int64_t i = 0; i < e.lanes(); ++i)
-                      tile.push_back(e.loadVector(
-                          op.getX(), {e.add(row, e.index(i)), column}));
-                    transpose(e, tile);
-                    for (int64_t i = 0; i < e.lanes(); ++i)
-                      e.storeVector(tile[i], op.getInit(),
-                                    {e.add(column, e.index(i)), row});
-                    return {};
-                  });
-           copy(row, e.add(row, lanes), wholeColumns);
-           return {};
-         });
-  copy(wholeRows, rows, e.index(0));
 }

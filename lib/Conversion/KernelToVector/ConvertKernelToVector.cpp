@@ -29,7 +29,7 @@ struct ConvertKernelToVector
       if (isa<kernel::MatmulOp, kernel::QuantizeOp, kernel::CachedAttentionOp,
               kernel::AttentionOp, kernel::AttendSpansOp, kernel::MergeSpansOp,
               kernel::GatherOp, kernel::RotateOp, kernel::KVAppendOp,
-              kernel::TransposeOp, kernel::PoolOp, kernel::UnpackOp>(op))
+              kernel::PoolOp, kernel::UnpackOp>(op))
         ops.push_back(op);
     });
     for (Operation *op : ops) {
@@ -65,9 +65,6 @@ struct ConvertKernelToVector
               })
               .Case([&](kernel::KVAppendOp o) {
                 return emitKVAppend(e, o), success();
-              })
-              .Case([&](kernel::TransposeOp o) {
-                return emitTranspose(e, o), success();
               })
               .Case([&](kernel::UnpackOp o) {
                 return emitUnpack(e, o), success();

@@ -333,6 +333,9 @@ void emitTiles(Product &product, kernel::MatmulOp op) {
   });
 }
 
+/// Exchanges rows and lanes of as many vectors as each has lanes.
+void transpose(Emitter &e, Emitter::Values &rows);
+
 mlir::LogicalResult emitMatmul(Emitter &e, kernel::MatmulOp op);
 mlir::LogicalResult emitQuantizedMatmul(Emitter &e, kernel::MatmulOp op);
 void emitUnpack(Emitter &e, kernel::UnpackOp op);
@@ -345,7 +348,6 @@ void emitQuantizedGather(Emitter &e, kernel::GatherOp op);
 void emitGather(Emitter &e, kernel::GatherOp op);
 void emitRotate(Emitter &e, kernel::RotateOp op);
 void emitKVAppend(Emitter &e, kernel::KVAppendOp op);
-void emitTranspose(Emitter &e, kernel::TransposeOp op);
 void emitPool(Emitter &e, kernel::PoolOp op);
 
 } // namespace smelt

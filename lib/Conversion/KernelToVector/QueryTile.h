@@ -49,6 +49,8 @@ struct Attention {
       block;
   /// Whether blocks fold to spans first.
   bool isSpanned = false;
+  /// Rows that share a block while it is in the cache.
+  int64_t sharing = 24;
 };
 
 /// Buffers on the stack.

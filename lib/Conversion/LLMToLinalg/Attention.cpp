@@ -99,27 +99,14 @@ struct LowerAttention : OpRewritePattern<llm::AttentionOp> {
   LogicalResult matchAndRewrite(llm::AttentionOp op,
                                 PatternRewriter &rewriter) const override {
     RowBuilder rows{rewriter, op.getLoc()};
-    Location loc = op.getLoc();
-    Value k = op.getK();
-    // Keys transposed, with room for the vectors that begin at the last row.
-    int64_t width = cast<RankedTensorType>(k.getType()).getDimSize(1);
-    OpFoldResult m = tensor::getMixedSize(rewriter, loc, k, 0);
-    AffineExpr padded = rewriter.getAffineSymbolExpr(0) + llm::blockPositions;
-    OpFoldResult columns =
-        affine::makeComposedFoldedAffineApply(rewriter, loc, padded, {m});
-    Value wide = tensor::EmptyOp::create(
-        rewriter, loc,
-        ArrayRef<OpFoldResult>{rewriter.getIndexAttr(width), columns},
-        rewriter.getF32Type());
-    Value transposed =
-        kernel::TransposeOp::create(rewriter, loc, wide.getType(), k, wide)
-            .getResult();
     Value init = rows.emptyLike(op.getQ());
+    int64_t columns = cast<RankedTensorType>(op.getK().getType()).getDimSize(1);
     rewriter.replaceOpWithNewOp<kernel::AttentionOp>(
-        op, init.getType(), op.getQ(), transposed, op.getV(), op.getBegin(),
+        op, init.getType(), op.getQ(), op.getK(), op.getV(), op.getBegin(),
         op.getEnd(), init,
         rewriter.getI64IntegerAttr(op.getHeads() / op.getKvHeads()),
-        rewriter.getI64IntegerAttr(width / op.getKvHeads()), op.getScaleAttr());
+        rewriter.getI64IntegerAttr(columns / op.getKvHeads()),
+        op.getScaleAttr());
     return success();
   }
 };

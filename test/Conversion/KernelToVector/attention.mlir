@@ -1,19 +1,28 @@
 // RUN: smelt-opt %s --pass-pipeline='builtin.module(func.func(convert-kernel-to-vector))' | FileCheck %s
 
 module attributes {llm.target = "avx2"} {
-// Tokens of one sequence share a block, in tiles of six rows or one. Positions
-// that a row doesn't see are -inf before the maximum is taken.
+// Tokens of one sequence share a block, whose keys are transposed for them, in
+// tiles of six rows or one. Positions that a row doesn't see are -inf before the
+// maximum is taken.
 // CHECK-LABEL: func.func @attention
 // CHECK-DAG: memref.alloca() {{.*}} : memref<6x64xf32>
-// CHECK-DAG: memref.alloca() {{.*}} : memref<4x24xf32>
+// CHECK-DAG: memref.alloca() {{.*}} : memref<4x96xf32>
+// CHECK-DAG: %[[KEYS:.+]] = memref.alloca() {{.*}} : memref<12x64xf32>
 // CHECK: scf.while
+// CHECK-COUNT-8: vector.load %{{.+}} : memref<?x24xf32>, vector<8xf32>
+// CHECK-COUNT-24: vector.shuffle
+// CHECK-COUNT-8: vector.store %{{.+}}, %[[KEYS]][%{{.+}}] : memref<12x64xf32>, vector<8xf32>
+// CHECK-COUNT-8: vector.maskedload %{{.+}} : memref<?x24xf32>
+// CHECK-COUNT-24: vector.shuffle
+// CHECK-COUNT-4: vector.store %{{.+}}, %[[KEYS]][%{{.+}}] : memref<12x64xf32>, vector<8xf32>
+// CHECK: vector.load %[[KEYS]]
 // CHECK: math.exp2
 // CHECK: else
 // CHECK: arith.select %{{.+}}, %{{.+}}, %{{.+}} : vector<8xi1>, vector<8xf32>
 // CHECK: math.exp2
 // CHECK: arith.divf
-func.func @attention(%q: memref<?x8xf32>, %kt: memref<8x?xf32>, %v: memref<?x8xf32>, %b: memref<?xi32>, %e: memref<?xi32>, %o: memref<?x8xf32>) {
-  kernel.attention ins(%q, %kt, %v, %b, %e : memref<?x8xf32>, memref<8x?xf32>, memref<?x8xf32>, memref<?xi32>) outs(%o : memref<?x8xf32>) {group = 1 : i64, size = 4 : i64, scale = 0.5 : f32}
+func.func @attention(%q: memref<?x24xf32>, %k: memref<?x24xf32>, %v: memref<?x24xf32>, %b: memref<?xi32>, %e: memref<?xi32>, %o: memref<?x24xf32>) {
+  kernel.attention ins(%q, %k, %v, %b, %e : memref<?x24xf32>, memref<?x24xf32>, memref<?x24xf32>, memref<?xi32>) outs(%o : memref<?x24xf32>) {group = 1 : i64, size = 12 : i64, scale = 0.5 : f32}
   return
 }
 

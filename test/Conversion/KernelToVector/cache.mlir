@@ -27,13 +27,4 @@ func.func @append_integers(%k: memref<?x16xf32>, %i: memref<?xi32>, %kp: memref<
   kernel.kv_append %k, %k at %i, %i into %kp, %vp[%l] by %t scaled(%s, %s : memref<2x?x2x64xf32>, memref<2x?x2x64xf32>) : memref<?x16xf32>, memref<?x16xf32>, memref<?xi32>, memref<2x?x2x8x64xi8>, memref<2x?x2x64x16xi8>, memref<?x?xi32>
   return
 }
-
-// CHECK-LABEL: func.func @transpose
-// CHECK-COUNT-8: vector.load %{{.+}} : memref<?x16xf32>, vector<8xf32>
-// CHECK-COUNT-24: vector.shuffle
-// CHECK-COUNT-8: vector.store %{{.+}} : memref<16x?xf32>, vector<8xf32>
-func.func @transpose(%x: memref<?x16xf32>, %y: memref<16x?xf32>) {
-  kernel.transpose ins(%x : memref<?x16xf32>) outs(%y : memref<16x?xf32>)
-  return
-}
 }

@@ -104,14 +104,6 @@ func.func @rotate_c1(%x: memref<?x8xf32>, %c: memref<?x3xf32>, %o: memref<?x8xf3
 
 // -----
 
-func.func @transpose_c1(%x: memref<?x8xf32>, %o: memref<7x?xf32>) {
-  // expected-error @+1 {{'kernel.transpose' op expects columns of x (8) to be the rows of init (7)}}
-  kernel.transpose ins(%x : memref<?x8xf32>) outs(%o : memref<7x?xf32>)
-  return
-}
-
-// -----
-
 func.func @cached_attention_c1(%q: memref<?x12xf32>, %i: memref<?xi32>, %k: memref<6x?x4x8x64xf32>,
                                %v: memref<6x?x4x64x8xf32>, %t: memref<?x?xi32>, %o: memref<?x12xf32>) {
   %c0 = arith.constant 0 : index
@@ -124,19 +116,19 @@ func.func @cached_attention_c1(%q: memref<?x12xf32>, %i: memref<?xi32>, %k: memr
 
 // -----
 
-func.func @attention_c1(%q: memref<?x48xf32>, %kt: memref<40x?xf32>, %v: memref<?x48xf32>,
+func.func @attention_c1(%q: memref<?x48xf32>, %k: memref<?x40xf32>, %v: memref<?x48xf32>,
                         %i: memref<?xi32>, %o: memref<?x48xf32>) {
-  // expected-error @+1 {{'kernel.attention' op expects rows of k_t (40) to equal columns of v (48)}}
-  kernel.attention ins(%q, %kt, %v, %i, %i : memref<?x48xf32>, memref<40x?xf32>, memref<?x48xf32>, memref<?xi32>)
+  // expected-error @+1 {{'kernel.attention' op expects columns of k (40) to equal those of v (48)}}
+  kernel.attention ins(%q, %k, %v, %i, %i : memref<?x48xf32>, memref<?x40xf32>, memref<?x48xf32>, memref<?xi32>)
       outs(%o : memref<?x48xf32>) {group = 1 : i64, size = 12 : i64, scale = 0.5 : f32}
   return
 }
 
 // -----
 
-func.func @attention_group(%q: memref<?x48xf32>, %kt: memref<48x?xf32>, %i: memref<?xi32>) {
+func.func @attention_group(%q: memref<?x48xf32>, %i: memref<?xi32>) {
   // expected-error @+1 {{'kernel.attention' op expects a positive group and a positive size}}
-  kernel.attention ins(%q, %kt, %q, %i, %i : memref<?x48xf32>, memref<48x?xf32>, memref<?x48xf32>, memref<?xi32>)
+  kernel.attention ins(%q, %q, %q, %i, %i : memref<?x48xf32>, memref<?x48xf32>, memref<?x48xf32>, memref<?xi32>)
       outs(%q : memref<?x48xf32>) {group = 1 : i64, size = 0 : i64, scale = 0.5 : f32}
   return
 }

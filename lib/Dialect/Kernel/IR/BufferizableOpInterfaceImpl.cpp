@@ -85,7 +85,7 @@ void smelt::kernel::registerBufferizableOpInterfaceModels(
     DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, KernelDialect *) {
     attach<QuantizeOp, MatmulOp, GatherOp, RotateOp, KVAppendOp,
-           CachedAttentionOp, AttendSpansOp, MergeSpansOp, AttentionOp,
-           TransposeOp, PoolOp>(context);
+           CachedAttentionOp, AttendSpansOp, MergeSpansOp, AttentionOp, PoolOp>(
+        context);
   });
 }

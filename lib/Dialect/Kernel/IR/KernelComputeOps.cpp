@@ -81,7 +81,7 @@ TileMap AttentionOp::getTileMap() {
   int64_t size = getSize();
   return {2,
           {{0, 0, 0},
-           {1, 0, 1, size},
+           {1, 1, 1, size},
            {2, 1, 1, size},
            {3, 0, 0},
            {4, 0, 0},
@@ -89,8 +89,6 @@ TileMap AttentionOp::getTileMap() {
            {5, 0, 0},
            {5, 1, 1, static_cast<int64_t>(getGroup()) * size}}};
 }
-
-TileMap TransposeOp::getTileMap() { return {1, {{0, 1, 0}, {1, 0, 0}}}; }
 
 TileMap PoolOp::getTileMap() { return {1, {{1, 0, 0}, {2, 0, 0}, {3, 0, 0}}}; }
 
@@ -235,7 +233,6 @@ TILED_OP(KVAppendOp, 4, 5, 8, 9)
 TILED_OP(CachedAttentionOp, 8)
 TILED_OP(MergeSpansOp, 4)
 TILED_OP(AttentionOp, 5)
-TILED_OP(TransposeOp, 1)
 TILED_OP(PoolOp, 3)
 
 TILED_ALIKE(QuantizeOp)
@@ -244,7 +241,6 @@ TILED_ALIKE(GatherOp)
 TILED_ALIKE(RotateOp)
 TILED_ALIKE(KVAppendOp)
 TILED_ALIKE(AttentionOp)
-TILED_ALIKE(TransposeOp)
 TILED_ALIKE(PoolOp)
 
 /// Moves an operand that says where an op's part begins to where its tile's
@@ -514,8 +510,7 @@ LogicalResult CachedAttentionOp::verify() {
 
 LogicalResult AttentionOp::verify() {
   int64_t group = getGroup(), size = getSize();
-  int64_t rows = cast<ShapedType>(getKT().getType()).getDimSize(0);
-  int64_t q = columnsOf(getQ()), v = columnsOf(getV());
+  int64_t q = columnsOf(getQ()), k = columnsOf(getK()), v = columnsOf(getV());
   if (group < 1 || size < 1)
     return emitOpError("expects a positive group and a positive size");
   if (!ShapedType::isDynamic(v) && v % size)
@@ -525,18 +520,8 @@ LogicalResult AttentionOp::verify() {
     return emitOpError("expects columns of q (")
            << q << ") to be " << group << " times those of v (" << v
            << ")"; // (C1)
-  if (!ShapedType::isDynamic(v) && !ShapedType::isDynamic(rows) && rows != v)
-    return emitOpError("expects rows of k_t (")
-           << rows << ") to equal columns of v (" << v << ")"; // (C1)
-  return success();
-}
-
-LogicalResult TransposeOp::verify() {
-  int64_t rows = cast<ShapedType>(getInit().getType()).getDimSize(0);
-  if (!ShapedType::isDynamic(rows) &&
-      !ShapedType::isDynamic(columnsOf(getX())) && rows != columnsOf(getX()))
-    return emitOpError("expects columns of x (")
-           << columnsOf(getX()) << ") to be the rows of init (" << rows
-           << ")"; // (C1)
+  if (!ShapedType::isDynamic(v) && !ShapedType::isDynamic(k) && k != v)
+    return emitOpError("expects columns of k (")
+           << k << ") to equal those of v (" << v << ")"; // (C1)
   return success();
 }

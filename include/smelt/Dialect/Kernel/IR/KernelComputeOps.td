@@ -380,50 +380,26 @@ def Kernel_MergeSpansOp : Kernel_ComputeOp<"merge_spans"> {
 def Kernel_AttentionOp : Kernel_ComputeOp<"attention", [AllTypesMatch<["begin", "end"]>]> {
   let summary = "attention of rows over ranges of the step's own rows (llm.attention)";
   let description = [{
-    Row m sees rows begin[m] to end[m]. `k_t` holds the keys transposed,
-    [heads * size, at least M + 64 columns]; columns beyond M are never used
-    for a result.
+    Row m sees rows begin[m] to end[m] of `k` and `v`.
 
     ```mlir
-    kernel.attention ins(%q, %kt, %v, %begin, %end
-        : tensor<?x48xf32>, tensor<48x?xf32>, tensor<?x48xf32>, tensor<?xi32>)
+    kernel.attention ins(%q, %k, %v, %begin, %end
+        : tensor<?x48xf32>, tensor<?x48xf32>, tensor<?x48xf32>, tensor<?xi32>)
         outs(%init : tensor<?x48xf32>) {group = 1 : i64, size = 12 : i64, scale = 0.28867513 : f32} -> tensor<?x48xf32>
     ```
 
     Loops: (rows, kv heads).
 
     Constraints:
-    - (C1) columns of `q` = heads * `group` * `size`, rows of `k_t` and columns of `v` = heads * `size`.
+    - (C1) columns of `q` = heads * `group` * `size`, columns of `k` and of `v` = heads * `size`.
   }];
-  let arguments = (ins Kernel_Rows:$q, Kernel_Rows:$k_t, Kernel_Rows:$v, Kernel_Ints:$begin,
+  let arguments = (ins Kernel_Rows:$q, Kernel_Rows:$k, Kernel_Rows:$v, Kernel_Ints:$begin,
                        Kernel_Ints:$end, Kernel_Rows:$init, I64Attr:$group, I64Attr:$size,
                        F32Attr:$scale);
   let assemblyFormat = [{
-    `ins` `(` $q `,` $k_t `,` $v `,` $begin `,` $end
-    `:` type($q) `,` type($k_t) `,` type($v) `,` type($begin) `)`
+    `ins` `(` $q `,` $k `,` $v `,` $begin `,` $end
+    `:` type($q) `,` type($k) `,` type($v) `,` type($begin) `)`
     `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?
-  }];
-  let hasVerifier = 1;
-}
-
-def Kernel_TransposeOp : Kernel_ComputeOp<"transpose"> {
-  let summary = "rows become columns";
-  let description = [{
-    `init[c, m] = x[m, c]` for the M rows of `x`; further columns of `init`
-    keep what they held.
-
-    ```mlir
-    kernel.transpose ins(%k : tensor<?x48xf32>) outs(%init : tensor<48x?xf32>) -> tensor<48x?xf32>
-    ```
-
-    Loops: (columns of x).
-
-    Constraints:
-    - (C1) columns of `x` = rows of `init`.
-  }];
-  let arguments = (ins Kernel_Rows:$x, Kernel_Rows:$init);
-  let assemblyFormat = [{
-    `ins` `(` $x `:` type($x) `)` `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?
   }];
   let hasVerifier = 1;
 }
