@@ -10,11 +10,12 @@
 Resident memory counts pages of the mapped checkpoint and of the file being
 written, which the system may drop at any time, beside what the compiler holds.
 What a compilation takes longer than its code alone (`--emit shared`) is packing
-weights.
+weights: medians of processor time, of compilations in turn.
 """
 import argparse
 import os
 import shutil
+import statistics
 import time
 
 import common
@@ -28,6 +29,7 @@ def main():
     parser.add_argument("--quantize", action="append", metavar="SCHEME",
                         help="also with this scheme; may be repeated "
                              "(default: w4a8)")
+    parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
 
     print(common.machine())
@@ -42,23 +44,31 @@ def main():
     print(f"{args.shape}: {size / 1e9:.2f} GB of weights in {args.dtype}, "
           f"copied in {copying:.1f} s")
 
-    lines = [["", "s", "of copying", "code, s", "GB/s a processor",
-              "resident GB", "of the weights", "ingot GB"]]
+    lines = [["", "s", "of copying", "code, s", "packing, s of a processor",
+              "GB/s a processor", "resident GB", "of the weights",
+              "ingot GB"]]
     ingot = os.path.join(common.WORK, f"{args.shape}.ingot")
     code = os.path.join(common.WORK, "code.so")
-    processors = len(os.sched_getaffinity(0))
+
+    def median(runs, field):
+        return statistics.median(getattr(run, field) for run in runs)
+
     for scheme in (None, *(args.quantize or ["w4a8"])):
         options = ["--dtype", args.dtype]
         options += ["--quantize", scheme] if scheme else []
-        alone = common.run("compile", folder, *options, "--emit", "shared",
-                           "-o", code)
-        whole = common.run("compile", folder, *options, "-o", ingot)
-        packing = (whole.seconds - alone.seconds) * processors
+        alone, whole = [], []
+        for _ in range(args.rounds):
+            alone.append(common.run("compile", folder, *options, "--emit",
+                                    "shared", "-o", code))
+            whole.append(common.run("compile", folder, *options, "-o", ingot))
+        seconds, resident = (median(whole, field)
+                             for field in ("seconds", "resident"))
+        packing = median(whole, "processor") - median(alone, "processor")
         lines.append([
-            scheme or args.dtype, f"{whole.seconds:.1f}",
-            f"{whole.seconds / copying:.1f}", f"{alone.seconds:.1f}",
-            f"{size / 1e9 / packing:.1f}", f"{whole.resident / 1e9:.2f}",
-            f"{100 * whole.resident / size:.0f} %",
+            scheme or args.dtype, f"{seconds:.1f}",
+            f"{seconds / copying:.1f}", f"{median(alone, 'seconds'):.1f}",
+            f"{packing:.1f}", f"{size / 1e9 / packing:.1f}",
+            f"{resident / 1e9:.2f}", f"{100 * resident / size:.0f} %",
             f"{os.path.getsize(ingot) / 1e9:.2f}"])
         os.remove(ingot)
         os.remove(code)

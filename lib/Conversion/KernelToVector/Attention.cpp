@@ -455,6 +455,12 @@ void smelt::emitAttention(Emitter &e, kernel::AttentionOp op) {
       op, MemRefType::get({static_cast<int64_t>(op.getSize()),
                            static_cast<int64_t>(llm::blockPositions)},
                           e.b.getF32Type()));
+  // Positions behind a sequence's end are masked, but multiplied first: what
+  // the stack holds may be subnormal, which takes a hundred times as long.
+  e.loop(e.index(0), e.index(op.getSize()), [&](Value d) {
+    e.vectors(llm::blockPositions,
+              [&](Value p, Value) { e.storeVector(e.zeros(), keys, {d, p}); });
+  });
   Attention attention;
   attention.q = op.getQ();
   attention.init = op.getInit();

@@ -8,6 +8,8 @@ module attributes {llm.target = "avx2"} {
 // CHECK-DAG: memref.alloca() {{.*}} : memref<6x64xf32>
 // CHECK-DAG: memref.alloca() {{.*}} : memref<4x96xf32>
 // CHECK-DAG: %[[KEYS:.+]] = memref.alloca() {{.*}} : memref<12x64xf32>
+// CHECK: scf.for %[[D:.+]] = %c0{{.*}} to %c12
+// CHECK: vector.store %{{.+}}, %[[KEYS]][%[[D]], %{{.+}}]
 // CHECK: scf.while
 // CHECK-COUNT-8: vector.load %{{.+}} : memref<?x24xf32>, vector<8xf32>
 // CHECK-COUNT-24: vector.shuffle
