@@ -220,11 +220,16 @@ def LowerMasks : Pass<"smelt-lower-masks"> {
     write more bits than the element has where it was truncated:
 
     ```mlir
-    %mask = llvm.mlir.constant(dense<[true, false, false, false]> : vector<4xi1>) : vector<4xi1>
-    llvm.intr.masked.store %x, %p, %mask {alignment = 1 : i32} : vector<4xi8>, vector<4xi1> into !llvm.ptr
+    llvm.func @f(%x: vector<4xi8>, %p: !llvm.ptr) {
+      %mask = llvm.mlir.constant(dense<[true, false, false, false]> : vector<4xi1>) : vector<4xi1>
+      llvm.intr.masked.store %x, %p, %mask {alignment = 1 : i32}
+          : vector<4xi8>, vector<4xi1> into !llvm.ptr
+      llvm.return
+    }
     // =>
     %element = llvm.extractelement %x[%zero : i64] : vector<4xi8>
-    llvm.store %element, %p {alignment = 1 : i64} : i8, !llvm.ptr
+    %place = llvm.getelementptr %p[0] : (!llvm.ptr) -> !llvm.ptr, i8
+    llvm.store %element, %place {alignment = 1 : i64} : i8, !llvm.ptr
     ```
 
     Where an expanded conversion has put the opposite of such a cast, the canonicalizer folds both. Masked accesses of
