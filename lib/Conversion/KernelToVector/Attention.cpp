@@ -456,7 +456,7 @@ void smelt::emitAttention(Emitter &e, kernel::AttentionOp op) {
                            static_cast<int64_t>(llm::blockPositions)},
                           e.b.getF32Type()));
   // Positions behind a sequence's end are masked, but multiplied first: what
-  // the stack holds may be subnormal, which takes a hundred times as long.
+  // the stack holds may be subnormal, which processors multiply slowly.
   e.loop(e.index(0), e.index(op.getSize()), [&](Value d) {
     e.vectors(llm::blockPositions,
               [&](Value p, Value) { e.storeVector(e.zeros(), keys, {d, p}); });

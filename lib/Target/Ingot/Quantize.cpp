@@ -170,11 +170,9 @@ LLVM_ATTRIBUTE_ALWAYS_INLINE static void include(Ranges &ranges,
     ranges.include(run.columns[c]);
 }
 
-/// The element of the largest magnitude; the first, if two are its mirrors.
-static float extremeOf(const uint32_t *x, Range range) {
-  if (range.high != -range.low)
-    return range.high > -range.low ? range.high : range.low;
-  while (std::abs(floatFromBits(*x)) != range.high)
+/// The first element of a magnitude.
+static float firstExtreme(const uint32_t *x, float magnitude) {
+  while (std::abs(floatFromBits(*x)) != magnitude)
     ++x;
   return floatFromBits(*x);
 }
@@ -193,6 +191,23 @@ LLVM_ATTRIBUTE_ALWAYS_INLINE static void round(Element type, Lanes<float> &x) {
     each([](uint32_t bits) { return bits; });
 }
 
+/// Elements of `type`, to which they have been rounded, one after another.
+LLVM_ATTRIBUTE_ALWAYS_INLINE static void
+store(Element type, const Lanes<float> &x, uint8_t *out) {
+  auto each = [&](auto narrow) {
+    Lanes<decltype(narrow(0u))> words;
+    for (size_t r = 0; r < x.size(); ++r)
+      words[r] = narrow(bitsOfFloat(x[r]));
+    std::memcpy(out, words.data(), sizeof(words));
+  };
+  if (type == Element::F16)
+    each([](uint32_t bits) { return f16FromF32(bits); });
+  else if (type == Element::BF16)
+    each([](uint32_t bits) { return bf16FromF32(bits); });
+  else
+    each([](uint32_t bits) { return bits; });
+}
+
 /// Scales, and minima if there are any, as stored, of elements from `column` on
 /// whose ranges are given.
 LLVM_ATTRIBUTE_ALWAYS_INLINE static Affines
@@ -207,12 +222,16 @@ affinesOf(const FormatRecord &record, Levels levels, Element type,
     for (int64_t r = 0; r < record.panelRows; ++r)
       affines.scale[r] = std::max(ranges.high[r], -ranges.low[r]) / levels.high;
   } else { // so few levels that the one without a mirror is worth using
+    Lanes<float> extreme;
+    for (int64_t r = 0; r < record.panelRows; ++r)
+      extreme[r] =
+          ranges.high[r] > -ranges.low[r] ? ranges.high[r] : ranges.low[r];
     for (int64_t r = 0; r < rows.count; ++r)
-      affines.scale[r] =
-          ranges.isFinite(r)
-              ? extremeOf(rows.data + r * rows.stride + column, ranges[r]) /
-                    levels.low
-              : 0;
+      if (ranges.high[r] == -ranges.low[r] && ranges.isFinite(r))
+        extreme[r] =
+            firstExtreme(rows.data + r * rows.stride + column, ranges.high[r]);
+    for (int64_t r = 0; r < record.panelRows; ++r)
+      affines.scale[r] = ranges.isFinite(r) ? extreme[r] / levels.low : 0;
   }
   round(type, affines.scale);
   round(type, affines.minimum);
@@ -317,10 +336,13 @@ findAffines(const FormatRecord &record, Element type, const PanelRows &rows,
   affines = affinesOf(record, levels, type, rows, column, ranges);
   // NaN where an element, or a value of the format, is too large.
   Lanes<float> doubts = ranges.odd;
-  for (int64_t r = 0; r < record.panelRows; ++r)
-    for (int32_t q : {levels.low, levels.high})
+  for (int32_t q : {levels.low, levels.high})
+    for (int64_t r = 0; r < record.panelRows; ++r)
       doubts[r] += static_cast<float>(affines[r](q)) * 0;
-  for (int64_t r = 0; r < rows.count; ++r)
+  int32_t areOdd = 0;
+  for (float doubt : doubts)
+    areOdd |= doubt != 0;
+  for (int64_t r = 0; areOdd && r < rows.count; ++r)
     if (doubts[r] != 0) {
       error = describe(type, rows, r, column, count, ranges[r]);
       return false;
@@ -366,14 +388,14 @@ quantize(const FormatRecord &record, Element scaleType, const PanelRows &rows,
     Lanes<int32_t> integers =
         record.bits == 8 ? storeRun<8>(levels, affines, run, runColumns, out)
                          : storeRun<4>(levels, affines, run, runColumns, out);
+    assert(record.scaleBytes == bytesOf(scaleType) && "scales are adjacent");
+    store(scaleType, affines.scale, panel + place.scales);
+    if (record.hasMinimum)
+      store(scaleType, affines.minimum, panel + place.minima);
+    const int32_t zeroPoints = runColumns * levels.zeroPoint;
     for (int64_t r = 0; r < record.panelRows; ++r) {
       Affine affine = affines[r];
-      int64_t entry = r * record.scaleBytes;
-      storeFloat(scaleType, affine.scale, panel + place.scales + entry);
-      if (record.hasMinimum)
-        storeFloat(scaleType, affine.minimum, panel + place.minima + entry);
-      int64_t q = integers[r] - runColumns * levels.zeroPoint;
-      sums[r] += static_cast<double>(q) * affine.scale +
+      sums[r] += static_cast<double>(integers[r] - zeroPoints) * affine.scale +
                  static_cast<double>(run.count) * affine.minimum;
     }
   }
