@@ -78,17 +78,6 @@ inline float loadFloat(Element type, const uint8_t *data) {
                                             : f32FromBF16(half));
 }
 
-/// Rounds to `type` and writes the element to memory.
-inline void storeFloat(Element type, float value, uint8_t *out) {
-  uint32_t word = bitsOfFloat(value);
-  if (type == Element::F32) {
-    std::memcpy(out, &word, sizeof(word));
-    return;
-  }
-  uint16_t half = type == Element::F16 ? f16FromF32(word) : bf16FromF32(word);
-  std::memcpy(out, &half, sizeof(half));
-}
-
 } // namespace smelt
 
 #endif // SMELT_LIB_TARGET_INGOT_CONVERT_H

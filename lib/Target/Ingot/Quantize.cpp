@@ -399,17 +399,17 @@ quantize(const FormatRecord &record, Element scaleType, const PanelRows &rows,
                  static_cast<double>(run.count) * affine.minimum;
     }
   }
+  Lanes<float> totals;
   for (int64_t r = 0; r < record.panelRows; ++r) {
-    float sum = sums[r];
-    if (!std::isfinite(sum)) {
+    totals[r] = sums[r];
+    if (!std::isfinite(totals[r])) {
       error = "row " + std::to_string(rows.first + r) +
               ": expected a sum that fits f32, got a larger one; choose a "
               "format of floats";
       return false;
     }
-    storeFloat(Element::F32, sum,
-               panel + record.trailerOffset(rows.columns) + 4 * r);
   }
+  store(Element::F32, totals, panel + record.trailerOffset(rows.columns));
   return true;
 }
 
