@@ -198,7 +198,7 @@ def ExpandDots : Pass<"smelt-expand-dots"> {
 }
 
 def LowerMasks : Pass<"smelt-lower-masks"> {
-  let summary = "Access 16-bit floats under a mask as integers";
+  let summary = "Make masked accesses of narrow elements ones that LLVM compiles right";
   let description = [{
     Runs on the LLVM dialect. Masked loads and stores of bf16 and f16 become those
     of i16; a target without masked accesses that narrow splits them into scalars,
