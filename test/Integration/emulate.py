@@ -9,8 +9,9 @@
 Compiles for one target, as far as vectors, and for AVX2 from there on.
 
 LLVM splits vectors that are too wide, so what runs are the loops, masks and
-tiles of the other target. Dot products are spelled out by pass
-smelt-expand-dots; the instructions themselves aren't executed. Tests that can
+tiles of the other target. Dot products and conversions are spelled out by
+passes smelt-expand-dots and smelt-expand-conversions; the instructions
+themselves aren't executed. Tests that can
 execute them compare with what this computes (expectedDigest).
 """
 import hashlib
@@ -63,7 +64,8 @@ def compileEmulated(target, checkpoint, options, ingot):
         dots = file.read().count("x86vector.avx512.dot")
     text = subprocess.run(
         [os.path.join(os.path.dirname(program("compile")), "smelt-opt"),
-         ingot + ".mlir", "--smelt-expand-dots"], check=True,
+         ingot + ".mlir", "--smelt-expand-dots", "--smelt-expand-conversions"],
+        check=True,
         stdout=subprocess.PIPE, text=True).stdout
     text, replaced = re.subn(r'llm\.target = "[^"]*"', 'llm.target = "avx2"',
                              text)

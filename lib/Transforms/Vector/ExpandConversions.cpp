@@ -155,17 +155,19 @@ struct ExpandConversions
   using ExpandConversionsBase::ExpandConversionsBase;
 
   void runOnOperation() override {
-    bool expandF16 = f16;
-    if (smelt::namesTarget(getOperation())) {
+    bool expandF16 = f16, truncatesBF16 = false;
+    if (missing) {
       const smelt::TargetRecord *target = smelt::getTarget(getOperation());
       if (!target)
         return signalPassFailure();
       expandF16 = !target->hasF16C;
+      truncatesBF16 = target->hasBF16Dot; // vcvtneps2bf16
     }
     RewritePatternSet patterns(&getContext());
-    patterns.add<ExpandExtension<BFloat16Type, emitExtendBF16>,
-                 ExpandTruncation<BFloat16Type, emitTruncateBF16>>(
-        &getContext());
+    patterns.add<ExpandExtension<BFloat16Type, emitExtendBF16>>(&getContext());
+    if (!truncatesBF16)
+      patterns.add<ExpandTruncation<BFloat16Type, emitTruncateBF16>>(
+          &getContext());
     if (expandF16)
       patterns.add<ExpandExtension<Float16Type, emitExtendF16>,
                    ExpandTruncation<Float16Type, emitTruncateF16>>(

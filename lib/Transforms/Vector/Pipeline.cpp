@@ -16,7 +16,7 @@ void smelt::buildVectorPipeline(OpPassManager &pm) {
   pm.addPass(createVectorizeRows());
   pm.addPass(createExpandDots({/*missing=*/true}));
   pm.addPass(createExpandMath());
-  pm.addPass(createExpandConversions());
+  pm.addPass(createExpandConversions({/*f16=*/false, /*missing=*/true}));
 
   // The same constants stand in every expansion, the same masks in every row:
   // once they are one, the canonicalizer has half as many ops to look at.

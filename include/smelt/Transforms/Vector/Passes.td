@@ -154,16 +154,18 @@ def ExpandConversions : Pass<"smelt-expand-conversions"> {
     %y = arith.bitcast %shifted : vector<16xi32> to vector<16xf32>
     ```
 
-    With `f16` those between f16 and f32 do too, for targets without instructions
-    for them; in a module that names its target (`llm.target`), the target's record
-    decides. All are exact, or rounded to nearest even: subnormals, infinities and
+    With `f16` those between f16 and f32 do too. With `missing`, the module's target
+    decides: those stay that it has an instruction for (vcvtneps2bf16 counts
+    subnormals as zeros, as products of bf16 do). All are exact, or rounded to nearest even: subnormals, infinities and
     signed zeros are kept, and a NaN keeps the upper bits of its payload. Rounding
     makes a NaN quiet, and so does extending one from f16; one extended from bf16
     keeps its bits.
   }];
   let options = [
     Option<"f16", "f16", "bool", "false",
-           "Expand conversions of f16 too">
+           "expand conversions of f16 too">,
+    Option<"missing", "missing", "bool", "false",
+           "expand only what the target has no instruction for">
   ];
   let dependentDialects = ["mlir::arith::ArithDialect"];
 }
