@@ -61,8 +61,10 @@ struct TileDot {
     }
   }
   /// Asks for the lines of `weights` of a later turn than the one whose first
-  /// is `line`; they may lie behind its end.
+  /// is `line`, if there is one; they may lie behind its end.
   void prefetch(Value weights, Value line) {
+    if (a.getDimSize(1) / width <= kTurnsAhead)
+      return;
     for (int64_t i = 0; i < TileDotOp::maxRows; ++i) {
       Value ahead = index(kTurnsAhead * TileDotOp::maxRows + i);
       memref::PrefetchOp::create(
@@ -127,8 +129,14 @@ struct TileDot {
     SmallVector<Value> sums;
     for (size_t i = 0; i < op.getRowTiles() * op.getB().size(); ++i)
       sums.push_back(amx::TileZeroOp::create(b, loc, type));
+    const int64_t turns = a.getDimSize(1) / width;
+    if (turns <= kTurnsAhead) {
+      for (int64_t i = 0; i < turns; ++i)
+        sums = add(sums, index(i));
+      return storeSums(sums);
+    }
     auto loop = scf::ForOp::create(
-        b, loc, index(0), index(a.getDimSize(1) / width), index(1), sums,
+        b, loc, index(0), index(turns), index(1), sums,
         [&](OpBuilder &, Location, Value i, ValueRange carried) {
           scf::YieldOp::create(b, loc, add(carried, i));
         });

@@ -49,9 +49,9 @@ func.func @few(%a: memref<2x64xi8>, %b: memref<16x64xi8>, %c: memref<2x32xi32>) 
 // from one panel to the next.
 // CHECK-LABEL: func.func @four
 // CHECK-COUNT-4: amx.tile_zero : !amx.tile<16x16xf32>
-// CHECK: scf.for %[[I:.+]] = %c0 to %c2 step %c1 iter_args(%[[S0:.+]] = %{{.+}}, %[[S1:.+]] = %{{.+}}, %[[S2:.+]] = %{{.+}}, %[[S3:.+]] = %{{.+}})
-// CHECK:   %[[X0:.+]] = amx.tile_load %{{.+}}[%c0, %{{.+}}] : memref<32x64xbf16>
-// CHECK:   %[[X1:.+]] = amx.tile_load %{{.+}}[%c16, %{{.+}}] : memref<32x64xbf16>
+// CHECK: scf.for %[[I:.+]] = %c0 to %c4 step %c1 iter_args(%[[S0:.+]] = %{{.+}}, %[[S1:.+]] = %{{.+}}, %[[S2:.+]] = %{{.+}}, %[[S3:.+]] = %{{.+}})
+// CHECK:   %[[X0:.+]] = amx.tile_load %{{.+}}[%c0, %{{.+}}] : memref<32x128xbf16>
+// CHECK:   %[[X1:.+]] = amx.tile_load %{{.+}}[%c16, %{{.+}}] : memref<32x128xbf16>
 // CHECK:   %[[Y0:.+]] = amx.tile_load
 // CHECK:   %[[N0:.+]] = amx.tile_mulf %[[X0]], %[[Y0]], %[[S0]]
 // CHECK:   %[[N2:.+]] = amx.tile_mulf %[[X1]], %[[Y0]], %[[S2]]
@@ -63,7 +63,24 @@ func.func @few(%a: memref<2x64xi8>, %b: memref<16x64xi8>, %c: memref<2x32xi32>) 
 // CHECK: amx.tile_store %{{.+}}[%c0, %c16]
 // CHECK: amx.tile_store %{{.+}}[%c16, %c0]
 // CHECK: amx.tile_store %{{.+}}[%c16, %c16]
-func.func @four(%a: memref<32x64xbf16>, %b: memref<32x32xbf16>, %c: memref<32x32xf32>) {
-  kernel.tile_dot ins(%a, %b, %b : memref<32x64xbf16>, memref<32x32xbf16>, memref<32x32xbf16>) outs(%c : memref<32x32xf32>)
+func.func @four(%a: memref<32x128xbf16>, %b: memref<64x32xbf16>, %c: memref<32x32xf32>) {
+  kernel.tile_dot ins(%a, %b, %b : memref<32x128xbf16>, memref<64x32xbf16>, memref<64x32xbf16>) outs(%c : memref<32x32xf32>)
+  return
+}
+
+// Few turns stand one after another, and ask for nothing.
+// CHECK-LABEL: func.func @short
+// CHECK-NOT: scf.for
+// CHECK-NOT: memref.prefetch
+// CHECK: %[[ZERO:.+]] = amx.tile_zero
+// CHECK: %[[X0:.+]] = amx.tile_load %{{.+}}[%c0, %c0] : memref<16x64xbf16>
+// CHECK: %[[Y0:.+]] = amx.tile_load %{{.+}}[%c0, %c0] : memref<32x32xbf16>
+// CHECK: %[[S0:.+]] = amx.tile_mulf %[[X0]], %[[Y0]], %[[ZERO]]
+// CHECK: %[[X1:.+]] = amx.tile_load %{{.+}}[%c0, %c32] : memref<16x64xbf16>
+// CHECK: %[[Y1:.+]] = amx.tile_load %{{.+}}[%c16, %c0] : memref<32x32xbf16>
+// CHECK: %[[S1:.+]] = amx.tile_mulf %[[X1]], %[[Y1]], %[[S0]]
+// CHECK: amx.tile_store %{{.+}}[%c0, %c0], %[[S1]]
+func.func @short(%a: memref<16x64xbf16>, %b: memref<32x32xbf16>, %c: memref<16x16xf32>) {
+  kernel.tile_dot ins(%a, %b : memref<16x64xbf16>, memref<32x32xbf16>) outs(%c : memref<16x16xf32>)
   return
 }

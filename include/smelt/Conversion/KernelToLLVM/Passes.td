@@ -41,19 +41,20 @@ def ConvertKernelToAMX : Pass<"convert-kernel-to-amx", "::mlir::func::FuncOp"> {
     register, 64 bytes of each row a turn, and what is left of k; sums are stored
     at the end. LLVM chooses registers and configures them, each for one shape in
     a function, so tiles have 16 rows always: fewer rows pass through a buffer.
-    Lines of `b` are asked for two turns ahead.
+    Lines of `b` are asked for two turns ahead. As few turns stand one after
+    another, without a loop.
 
     ```mlir
-    func.func @f(%a: memref<16x128xi8>, %b: memref<32x64xi8>, %c: memref<16x16xi32>) {
-      kernel.tile_dot ins(%a, %b : memref<16x128xi8>, memref<32x64xi8>) outs(%c : memref<16x16xi32>)
+    func.func @f(%a: memref<16x192xi8>, %b: memref<48x64xi8>, %c: memref<16x16xi32>) {
+      kernel.tile_dot ins(%a, %b : memref<16x192xi8>, memref<48x64xi8>) outs(%c : memref<16x16xi32>)
       return
     }
     // =>
     %zero = amx.tile_zero : !amx.tile<16x16xi32>
     %sums = scf.for %i = ... iter_args(%sum = %zero) -> (!amx.tile<16x16xi32>) {
-      %x = amx.tile_load %a[..., %k] : memref<16x128xi8> into !amx.tile<16x64xi8>
-      %y = amx.tile_load %b[%line, ...] : memref<32x64xi8> into !amx.tile<16x64xi8>
-      memref.prefetch %b[%ahead, ...], read, locality<3>, data : memref<32x64xi8>
+      %x = amx.tile_load %a[..., %k] : memref<16x192xi8> into !amx.tile<16x64xi8>
+      %y = amx.tile_load %b[%line, ...] : memref<48x64xi8> into !amx.tile<16x64xi8>
+      memref.prefetch %b[%ahead, ...], read, locality<3>, data : memref<48x64xi8>
       ...
       %next = amx.tile_muli %x, %y zext, %sum : !amx.tile<16x64xi8>, !amx.tile<16x64xi8>, !amx.tile<16x16xi32>
       scf.yield %next : !amx.tile<16x16xi32>
