@@ -31,7 +31,7 @@
 // multiplies its score, that of its values its e before it multiplies them.
 //
 //===----------------------------------------------------------------------===//
-#include "QueryTile.h"
+#include "BF16QueryTile.h"
 
 using namespace mlir;
 using namespace smelt;
@@ -88,9 +88,10 @@ private:
   /// The tiles of `count` tokens from `row` on.
   void forEachTile(Value row, Value count, Value head,
                    function_ref<void(QueryTile &)> body);
-  /// Query heads in tiles of `tokens` tokens, `members` heads each.
-  void forEachMember(Value row, Value number, Value head, TileShape shape,
-                     int64_t from, int64_t to,
+  /// Query heads [from, to) in tiles of `members` heads each, of the tokens
+  /// that lie from `number` to `last` behind `row`.
+  void forEachMember(Value row, Value number, Value last, Value head,
+                     TileShape shape, int64_t from, int64_t to,
                      function_ref<void(QueryTile &)> body);
   /// Tokens from `row` on that belong to one sequence, up to `sharing`.
   Value countTokens(Value row, Value rows);
@@ -105,10 +106,12 @@ private:
 AttentionEmitter::AttentionEmitter(Emitter &e, Operation *anchor,
                                    const Attention &op)
     : e(e), op(op), shape{0, 0} {
-  // The most rows; of those the most heads, for which fewer tokens suffice.
-  for (int64_t members = 1; members <= std::min(op.group, e.target.rowTile);
-       ++members) {
-    int64_t tokens = e.target.rowTile / members;
+  const int64_t rowTile = op.inTiles ? e.target.tileRows : e.target.rowTile;
+  // The most rows; of those the most heads, for which fewer tokens suffice. A
+  // tile register's rows are of one head.
+  const int64_t most = op.inTiles ? 1 : std::min(op.group, rowTile);
+  for (int64_t members = 1; members <= most; ++members) {
+    int64_t tokens = rowTile / members;
     if (op.group % members == 0 &&
         tokens * members >= shape.tokens * shape.members)
       shape = {tokens, members};
@@ -117,36 +120,71 @@ AttentionEmitter::AttentionEmitter(Emitter &e, Operation *anchor,
   auto buffer = [&](ArrayRef<int64_t> sizes) {
     return e.stackBuffer(anchor, MemRefType::get(sizes, e.b.getF32Type()));
   };
-  scratch = {buffer({e.target.rowTile, llm::blockPositions}),
-             buffer({4, e.target.rowTile}), buffer({4, sharing * op.group}),
-             buffer({sharing * op.group,
-                     static_cast<int64_t>(llvm::alignTo(op.size, e.lanes()))})};
+  scratch.weights = buffer({rowTile, llm::blockPositions});
+  scratch.merging = buffer({4, rowTile});
+  scratch.state = buffer({4, sharing * op.group});
+  scratch.outputs =
+      buffer({sharing * op.group,
+              static_cast<int64_t>(llvm::alignTo(op.size, e.lanes()))});
+  if (op.inTiles)
+    BF16QueryTile::addScratch(e, anchor, op.size, sharing * op.group, scratch);
 }
 
-void AttentionEmitter::forEachMember(Value row, Value number, Value head,
-                                     TileShape shape, int64_t from, int64_t to,
+void AttentionEmitter::forEachMember(Value row, Value number, Value last,
+                                     Value head, TileShape shape, int64_t from,
+                                     int64_t to,
                                      function_ref<void(QueryTile &)> body) {
   e.loop(e.index(from), e.index(to), shape.members, {},
          [&](Value member, ValueRange) -> Emitter::Values {
            Value queryHead = e.add(e.mul(head, e.index(op.group)), member);
            Value place = e.add(e.mul(number, e.index(op.group)),
                                e.mul(member, e.index(shape.tokens)));
-           QueryTile tile(e, op, scratch, shape.tokens, shape.members,
-                          e.add(row, number),
-                          e.mul(queryHead, e.index(op.size)), place);
-           body(tile);
+           TilePlace at{shape.tokens,
+                        shape.members,
+                        e.add(row, number),
+                        e.add(row, last),
+                        e.mul(queryHead, e.index(op.size)),
+                        place};
+           if (op.inTiles) {
+             BF16QueryTile tile(e, op, scratch, at);
+             body(tile);
+           } else {
+             FMAQueryTile tile(e, op, scratch, at);
+             body(tile);
+           }
            return {};
          });
 }
 
 void AttentionEmitter::forEachTile(Value row, Value count, Value head,
                                    function_ref<void(QueryTile &)> body) {
-  Value tokens = e.index(shape.tokens);
+  Value tokens = e.index(shape.tokens), behind = e.index(shape.tokens - 1);
   Value whole = e.mul(e.div(count, tokens), tokens);
+  if (op.inTiles) {
+    // The last one has what is left, of a tile register if that is enough.
+    constexpr int64_t few = kernel::TileDotOp::maxRows;
+    Value end = e.sub(count, e.index(1));
+    e.loop(e.index(0), count, shape.tokens, {},
+           [&](Value number, ValueRange) -> Emitter::Values {
+             Value last =
+                 arith::MinSIOp::create(e.b, e.loc, e.add(number, behind), end);
+             auto forShape = [&](TileShape shape) {
+               forEachMember(row, number, last, head, shape, 0, op.group, body);
+             };
+             Value isMore =
+                 arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::sge,
+                                       e.sub(last, number), e.index(few));
+             e.branch(
+                 isMore, [&] { forShape(shape); }, [&] { forShape({few, 1}); });
+             return {};
+           });
+    return;
+  }
   if (shape.tokens > 1)
     e.loop(e.index(0), whole, shape.tokens, {},
            [&](Value number, ValueRange) -> Emitter::Values {
-             forEachMember(row, number, head, shape, 0, op.group, body);
+             forEachMember(row, number, e.add(number, behind), head, shape, 0,
+                           op.group, body);
              return {};
            });
   // Heads of one token: parts that differ by one head at most.
@@ -155,8 +193,10 @@ void AttentionEmitter::forEachTile(Value row, Value count, Value head,
   int64_t border = larger * (members + 1);
   e.loop(shape.tokens > 1 ? whole : e.index(0), count, [&](Value number) {
     if (larger)
-      forEachMember(row, number, head, {1, members + 1}, 0, border, body);
-    forEachMember(row, number, head, {1, members}, border, op.group, body);
+      forEachMember(row, number, number, head, {1, members + 1}, 0, border,
+                    body);
+    forEachMember(row, number, number, head, {1, members}, border, op.group,
+                  body);
   });
 }
 
@@ -412,10 +452,10 @@ void smelt::emitMergeSpans(Emitter &e, kernel::MergeSpansOp op) {
             });
             return {merged.m, merged.l};
           });
-      Value sum = e.splat(total[1]);
+      Value factor = splatOfInverse(e, total[1]);
       e.vectors(size, [&](Value d, Value mask) {
         Value o = e.loadVector(init, {row, e.add(column, d)}, mask);
-        e.storeVector(arith::DivFOp::create(e.b, e.loc, o, sum), init,
+        e.storeVector(arith::MulFOp::create(e.b, e.loc, o, factor), init,
                       {row, e.add(column, d)}, mask);
       });
     });
@@ -450,7 +490,9 @@ static void transposeKeys(Emitter &e, kernel::AttentionOp op, Value start,
          });
 }
 
-void smelt::emitAttention(Emitter &e, kernel::AttentionOp op) {
+/// Blocks of keys that are transposed, as f32, and values where they lie.
+static std::function<KVBlock(Value start, Value last, Value base)>
+makeFloatBlocks(Emitter &e, kernel::AttentionOp op) {
   Value keys = e.stackBuffer(
       op, MemRefType::get({static_cast<int64_t>(op.getSize()),
                            static_cast<int64_t>(llm::blockPositions)},
@@ -461,13 +503,38 @@ void smelt::emitAttention(Emitter &e, kernel::AttentionOp op) {
     e.vectors(llm::blockPositions,
               [&](Value p, Value) { e.storeVector(e.zeros(), keys, {d, p}); });
   });
+  return [&e, op, keys](Value start, Value last, Value base) mutable {
+    transposeKeys(e, op, start, last, base, keys);
+    KVBlock block;
+    block.keys = [&e, keys](Value d, Value p) {
+      return e.loadVector(keys, {d, p});
+    };
+    block.values = [&e, op, base, start](Value p, Value d, Value mask) mutable {
+      return e.loadVector(op.getV(), {e.add(start, p), e.add(base, d)}, mask);
+    };
+    return block;
+  };
+}
+
+/// Blocks of both in panels of bf16.
+static std::function<KVBlock(Value start, Value last, Value base)>
+makePanels(Emitter &e, kernel::AttentionOp op) {
+  BF16Panels panels(e, op, op.getSize());
+  return [op, panels](Value start, Value last, Value base) mutable {
+    return panels.pack(op.getK(), op.getV(), start, last, base);
+  };
+}
+
+void smelt::emitAttention(Emitter &e, kernel::AttentionOp op) {
   Attention attention;
   attention.q = op.getQ();
   attention.init = op.getInit();
   attention.size = op.getSize();
   attention.group = op.getGroup();
   attention.scale = op.getScale().convertToDouble();
-  attention.sharing = 96; // for which a block is transposed once
+  attention.inTiles = e.target.hasTiles() && op.getCompute().isBF16();
+  // For which a block is transposed once.
+  attention.sharing = attention.inTiles ? 128 : 96;
   attention.isSameSequence = [&](Value row, Value other) -> Value {
     return arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::eq,
                                  e.load(op.getBegin(), {row}),
@@ -478,20 +545,13 @@ void smelt::emitAttention(Emitter &e, kernel::AttentionOp op) {
     return {e.index(0), e.sub(e.loadIndex(op.getEnd(), {row}),
                               e.loadIndex(op.getBegin(), {row}))};
   };
+  auto makeBlock =
+      attention.inTiles ? makePanels(e, op) : makeFloatBlocks(e, op);
   attention.block = [&](Value row, Value head, Value b) {
     Value start = e.add(e.loadIndex(op.getBegin(), {row}),
                         e.mul(b, e.index(llm::blockPositions)));
-    Value base = e.mul(head, e.index(op.getSize()));
     Value last = e.sub(e.loadIndex(op.getEnd(), {row}), e.index(1));
-    transposeKeys(e, op, start, last, base, keys);
-    KVBlock block;
-    block.keys = [&e, keys](Value d, Value p) {
-      return e.loadVector(keys, {d, p});
-    };
-    block.values = [&e, op, base, start](Value p, Value d, Value mask) mutable {
-      return e.loadVector(op.getV(), {e.add(start, p), e.add(base, d)}, mask);
-    };
-    return block;
+    return makeBlock(start, last, e.mul(head, e.index(op.getSize())));
   };
   AttentionEmitter(e, op, attention).emit();
 }

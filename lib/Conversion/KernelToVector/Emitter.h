@@ -94,16 +94,20 @@ struct Emitter {
       type = vector.clone(type);
     return mlir::arith::TruncFOp::create(b, loc, type, value);
   }
-  /// `lanes` elements from `indices` on, under `mask` if given, as f32.
-  Value loadVector(Value memref, mlir::ValueRange indices, Value mask = {}) {
+  /// `lanes` elements from `indices` on as they are stored, under `mask` if
+  /// given.
+  Value loadStored(Value memref, mlir::ValueRange indices, Value mask) {
     mlir::VectorType type = vectorOf(
         mlir::cast<mlir::MemRefType>(memref.getType()).getElementType());
     if (!mask)
-      return extend(
-          mlir::vector::LoadOp::create(b, loc, type, memref, indices));
+      return mlir::vector::LoadOp::create(b, loc, type, memref, indices);
     Value zero = mlir::arith::ConstantOp::create(b, loc, b.getZeroAttr(type));
-    return extend(mlir::vector::MaskedLoadOp::create(b, loc, type, memref,
-                                                     indices, mask, zero));
+    return mlir::vector::MaskedLoadOp::create(b, loc, type, memref, indices,
+                                              mask, zero);
+  }
+  /// The same as f32.
+  Value loadVector(Value memref, mlir::ValueRange indices, Value mask = {}) {
+    return extend(loadStored(memref, indices, mask));
   }
   void storeVector(Value vector, Value memref, mlir::ValueRange indices,
                    Value mask = {}) {

@@ -19,10 +19,19 @@
 using namespace mlir;
 using namespace smelt;
 
+QueryTile::~QueryTile() = default;
+
+QueryTile::Row FMAQueryTile::rowOf(int64_t r) {
+  Value token = r < members ? row : e.add(row, e.index(r / members));
+  Value first =
+      r % members == 0 ? column : e.add(column, e.index(r % members * op.size));
+  return {e.index(r), token, first};
+}
+
 /// While scores of `width` positions from p on take head dimension d: the next
 /// of the parts that the block's values have, as many as there are such turns.
-void QueryTile::prefetchValues(const KVBlock &block, Value p, Value d,
-                               int64_t width) {
+void FMAQueryTile::prefetchValues(const KVBlock &block, Value p, Value d,
+                                  int64_t width) {
   int64_t turns = llm::blockPositions / width * op.size;
   Value turn = e.add(e.mul(e.div(p, e.index(width)), e.index(op.size)), d);
   block.prefetchValues(
@@ -32,16 +41,15 @@ void QueryTile::prefetchValues(const KVBlock &block, Value p, Value d,
 /// While the columns of outputs, which take `sweeps` loops over positions, are
 /// at position p of loop `sweep`: the next of the parts of the next block's
 /// keys, as many as there are such turns.
-void QueryTile::prefetchKeys(const KVBlock &block, Value p, int64_t sweep,
-                             int64_t sweeps) {
+void FMAQueryTile::prefetchKeys(const KVBlock &block, Value p, int64_t sweep,
+                                int64_t sweeps) {
   int64_t part = llvm::divideCeil(block.keyCount, llm::blockPositions * sweeps);
   Value turn = e.add(p, e.index(sweep * llm::blockPositions));
   for (int64_t i = 0; i < part; i += block.line)
     block.prefetchKeys(e.add(e.mul(turn, e.index(part)), e.index(i)));
 }
 
-/// s of the block, without scale.
-void QueryTile::emitScores(const KVBlock &block) {
+void FMAQueryTile::emitScores(const KVBlock &block) {
   int64_t vectors = e.columnVectors(rows(), llm::blockPositions / e.lanes());
   int64_t width = vectors * e.lanes();
   e.loop(e.index(0), e.index(llm::blockPositions), width, {},
@@ -56,7 +64,7 @@ void QueryTile::emitScores(const KVBlock &block) {
                    keys.push_back(
                        block.keys(d, e.add(p, e.index(v * e.lanes()))));
                  for (int64_t r = 0; r < rows(); ++r) {
-                   Value x = e.splat(e.load(op.q, at(r, d)));
+                   Value x = e.splat(e.extend(e.load(op.q, at(rowOf(r), d))));
                    for (int64_t v = 0; v < vectors; ++v)
                      sums[r * vectors + v] =
                          e.fma(x, keys[v], sums[r * vectors + v]);
@@ -119,40 +127,47 @@ void QueryTile::emitWeights(const KVBlock &block, Value b, bool isMasked) {
           return next;
         });
   };
-  Value scale = e.splat(e.real(op.scale * llvm::numbers::log2e));
-  e.loop(e.index(0), e.index(rows()), [&](Value r) {
-    Value first, count;
+  const double factor = op.scale * llvm::numbers::log2e;
+  Value scale = e.splat(e.real(factor));
+  // Finite when scaled.
+  Value lowest = e.splat(e.real(kLowest / (2 * std::max(1.0, factor))));
+  e.loop(e.index(0), count(), [&](Value r) {
+    Value first, behind;
     if (isMasked) {
       auto [begin, end] = op.range(e.add(row, e.div(r, e.index(members))));
       Value start = e.mul(b, e.index(llm::blockPositions));
       first = e.sub(begin, start);
-      count = e.sub(end, start);
+      behind = e.sub(end, start);
     }
-    Emitter::Values most =
-        each(r, e.splat(e.real(kLowest)), [&](Value p, Value s, Value most) {
-          s = mulf(s, scale);
-          if (block.keyScales)
-            s = mulf(s, block.keyScales(p));
-          if (isMasked)
-            s = maskUnseen(s, p, first, count);
-          e.storeVector(s, scratch.weights, {r, p});
-          return e.larger(s, most);
-        });
-    Value mb = reduce(larger(most[0], most[1]), larger);
-    Value top = e.splat(mb);
+    Emitter::Values most = each(r, lowest, [&](Value p, Value s, Value most) {
+      if (block.keyScales)
+        s = mulf(s, block.keyScales(p));
+      if (isMasked)
+        s = maskUnseen(s, p, first, behind);
+      if (block.keyScales || isMasked)
+        e.storeVector(s, scratch.weights, {r, p});
+      return e.larger(s, most);
+    });
+    Value mb = arith::MulFOp::create(
+        e.b, e.loc, reduce(larger(most[0], most[1]), larger), e.real(factor));
+    Value top = e.splat(arith::NegFOp::create(e.b, e.loc, mb));
     Emitter::Values sums =
         each(r, e.zeros(), [&](Value p, Value s, Value total) {
-          Value weight = exp2(subf(s, top));
+          Value weight = exp2(e.fma(s, scale, top));
           total = addf(total, weight);
           if (block.valueScales)
             weight = mulf(weight, block.valueScales(p));
-          e.storeVector(weight, scratch.weights, {r, p});
+          storeWeights(weight, r, p);
           return total;
         });
     e.store(mb, scratch.merging, {e.index(0), r});
     e.store(reduce(addf(sums[0], sums[1]), sum), scratch.merging,
             {e.index(1), r});
   });
+}
+
+Value smelt::splatOfInverse(Emitter &e, Value sum) {
+  return e.splat(arith::DivFOp::create(e.b, e.loc, e.real(1), sum));
 }
 
 /// (m, l) and (m_b, l_b), scalars or vectors.
@@ -186,8 +201,14 @@ void QueryTile::emitMerge(
   });
 }
 
-/// o_b over positions [first, count) of the block, merged into the output.
-void QueryTile::emitValues(const KVBlock &block, Value first, Value count) {
+void QueryTile::mergeOutputs(Value r, Value d, Value keep, Value take,
+                             Value sums) {
+  SmallVector<Value> place = outputOf(r, d);
+  Value old = mulf(e.loadVector(scratch.outputs, place), keep);
+  e.storeVector(e.fma(sums, take, old), scratch.outputs, place);
+}
+
+void FMAQueryTile::emitValues(const KVBlock &block, Value first, Value count) {
   int64_t all = llvm::divideCeil(op.size, e.lanes());
   int64_t vectors = e.columnVectors(rows(), all);
   for (int64_t start = 0; start < all; start += vectors) {
@@ -216,13 +237,10 @@ void QueryTile::emitValues(const KVBlock &block, Value first, Value count) {
                  return inner;
                });
     for (int64_t r = 0; r < rows(); ++r) {
-      Value keep = factor(2, r), take = factor(3, r);
-      for (int64_t v = 0; v < vectors; ++v) {
-        SmallVector<Value> place = outputOf(r, columns[v]);
-        Value old = mulf(e.loadVector(scratch.outputs, place), keep);
-        e.storeVector(e.fma(sums[r * vectors + v], take, old), scratch.outputs,
-                      place);
-      }
+      Value number = e.index(r);
+      Value keep = factor(2, number), take = factor(3, number);
+      for (int64_t v = 0; v < vectors; ++v)
+        mergeOutputs(number, columns[v], keep, take, sums[r * vectors + v]);
     }
   }
 }
@@ -240,19 +258,21 @@ void QueryTile::begin() {
   if (!op.isSpanned)
     return;
   clear(2);
-  for (int64_t r = 0; r < rows(); ++r)
+  eachRow([&](const Row &r) {
     e.vectors(op.size, [&](Value d, Value mask) {
       e.storeVector(e.zeros(), op.init, at(r, d), mask);
     });
+  });
 }
 
 void QueryTile::beginSpan() {
   clear(0);
   int64_t columns = llvm::alignTo(op.size, e.lanes());
-  for (int64_t r = 0; r < rows(); ++r)
+  eachRow([&](const Row &r) {
     e.vectors(columns, [&](Value d, Value) {
-      e.storeVector(e.zeros(), scratch.outputs, outputOf(r, d));
+      e.storeVector(e.zeros(), scratch.outputs, outputOf(r.number, d));
     });
+  });
 }
 
 void QueryTile::endSpan() {
@@ -263,34 +283,34 @@ void QueryTile::endSpan() {
         return e.loadVector(scratch.state, stateOf(number, r), mask);
       },
       /*into=*/2);
-  for (int64_t r = 0; r < rows(); ++r) {
-    Value keep = factor(2, r), take = factor(3, r);
+  eachRow([&](const Row &r) {
+    Value keep = factor(2, r.number), take = factor(3, r.number);
     e.vectors(op.size, [&](Value d, Value mask) {
       SmallVector<Value> place = at(r, d);
       Value old = mulf(e.loadVector(op.init, place, mask), keep);
-      Value o = e.loadVector(scratch.outputs, outputOf(r, d));
+      Value o = e.loadVector(scratch.outputs, outputOf(r.number, d));
       e.storeVector(e.fma(o, take, old), op.init, place, mask);
     });
-  }
+  });
 }
 
 void QueryTile::storeSpan(Value partials, Value row, int64_t stride) {
-  for (int64_t r = 0; r < rows(); ++r) {
-    Value line = e.add(row, e.mul(e.add(place, e.index(r)), e.index(stride)));
+  eachRow([&](const Row &r) {
+    Value line = e.add(row, e.mul(e.add(place, r.number), e.index(stride)));
     for (int64_t number : {0, 1})
-      e.store(e.load(scratch.state, stateOf(number, e.index(r))), partials,
+      e.store(e.load(scratch.state, stateOf(number, r.number)), partials,
               {line, e.index(number)});
     e.vectors(llvm::alignTo(op.size, e.lanes()), [&](Value d, Value) {
-      e.storeVector(e.loadVector(scratch.outputs, outputOf(r, d)), partials,
-                    {line, e.add(d, e.index(kernel::partialHead))});
+      e.storeVector(e.loadVector(scratch.outputs, outputOf(r.number, d)),
+                    partials, {line, e.add(d, e.index(kernel::partialHead))});
     });
-  }
+  });
 }
 
 void QueryTile::emitBlock(const KVBlock &block, Value b) {
   // Rows ascend: the first sees from furthest back, the last furthest on.
   std::pair<Value, Value> head = op.range(row);
-  std::pair<Value, Value> tail = op.range(e.add(row, e.index(tokens - 1)));
+  std::pair<Value, Value> tail = op.range(last);
   Value start = e.mul(b, e.index(llm::blockPositions)),
         end = e.add(start, e.index(llm::blockPositions));
   Value first = e.sub(maximum(head.first, start), start);
@@ -313,16 +333,18 @@ void QueryTile::emitBlock(const KVBlock &block, Value b) {
 }
 
 void QueryTile::finish() {
-  for (int64_t r = 0; r < rows(); ++r) {
+  Type element = cast<MemRefType>(op.init.getType()).getElementType();
+  eachRow([&](const Row &r) {
     int64_t number = op.isSpanned ? 3 : 1;
-    Value sum = e.splat(e.load(scratch.state, stateOf(number, e.index(r))));
+    Value factor =
+        splatOfInverse(e, e.load(scratch.state, stateOf(number, r.number)));
     e.vectors(op.size, [&](Value d, Value mask) {
       SmallVector<Value> place = at(r, d);
       Value value = op.isSpanned
                         ? e.loadVector(op.init, place, mask)
-                        : e.loadVector(scratch.outputs, outputOf(r, d));
-      e.storeVector(arith::DivFOp::create(e.b, e.loc, value, sum), op.init,
-                    place, mask);
+                        : e.loadVector(scratch.outputs, outputOf(r.number, d));
+      e.storeVector(e.round(mulf(value, factor), element), op.init, place,
+                    mask);
     });
-  }
+  });
 }

@@ -33,6 +33,8 @@ struct KVBlock {
   std::function<void(mlir::Value offset)> prefetchValues, prefetchKeys;
   /// Elements of a cache line, of a block's keys and of its values.
   int64_t line = 0, keyCount = 0, valueCount = 0;
+  /// For tile registers, instead of all the others (BF16QueryTile.h).
+  mlir::Value keyPanels, valuePanels;
 };
 
 /// An attention op without its tile sizes.
@@ -51,6 +53,8 @@ struct Attention {
   bool isSpanned = false;
   /// Rows that share a block while it is in the cache.
   int64_t sharing = 24;
+  /// Whether tile registers make the products, of what is rounded to bf16.
+  bool inTiles = false;
 };
 
 /// Buffers on the stack.
@@ -63,6 +67,10 @@ struct Scratch {
   mlir::Value state;
   /// [rows that share a block, columns].
   mlir::Value outputs;
+  /// For tile registers: queries [rows that share a block, columns] and e
+  /// [rows of a tile, positions of a block] as bf16, sums of values
+  /// [rows of a tile, columns].
+  mlir::Value queries, rounded, sums;
 };
 
 /// Two maxima and sums merged.
@@ -70,17 +78,27 @@ struct Merged {
   mlir::Value m, l, keep, take;
 };
 
-/// `tokens` rows from `row` on, `members` query heads from `column` on.
+/// Where a tile's rows are: `tokens` rows of queries from `row` to `last`, of
+/// `members` query heads each from `column` on.
+struct TilePlace {
+  int64_t tokens, members;
+  mlir::Value row, last, column;
+  mlir::Value place; // of the first row in the state
+};
+
+/// Some rows that go through blocks together. How products are made is left to
+/// those that derive from it.
 class QueryTile {
 public:
   QueryTile(Emitter &e, const Attention &attention, const Scratch &scratch,
-            int64_t tokens, int64_t members, mlir::Value row,
-            mlir::Value column, mlir::Value place)
-      : e(e), op(attention), scratch(scratch), tokens(tokens), members(members),
-        row(row), column(column), place(place) {}
+            const TilePlace &at)
+      : e(e), op(attention), scratch(scratch), tokens(at.tokens),
+        members(at.members), row(at.row), last(at.last), column(at.column),
+        place(at.place) {}
+  virtual ~QueryTile();
 
   /// Before the first block: nothing has been seen.
-  void begin();
+  virtual void begin();
   /// Before a span's first block.
   void beginSpan();
   /// Merges what its rows see of block `b` into the span.
@@ -93,40 +111,57 @@ public:
   /// After the last block.
   void finish();
 
-private:
+protected:
+  /// A row of the tile: its number, its token and its first column.
+  struct Row {
+    mlir::Value number, token, column;
+  };
   int64_t rows() const { return tokens * members; }
-  /// Indices of element d of row r of the tile.
-  llvm::SmallVector<mlir::Value> at(int64_t r, mlir::Value d) {
-    mlir::Value token = r < members ? row : e.add(row, e.index(r / members));
-    mlir::Value offset = r % members == 0
-                             ? column
-                             : e.add(column, e.index(r % members * op.size));
-    return {token, e.add(offset, d)};
+  /// Rows that a token has.
+  virtual mlir::Value count() = 0;
+  /// `body` for each of them.
+  virtual void eachRow(llvm::function_ref<void(const Row &)> body) = 0;
+  /// s of the block, without scale.
+  virtual void emitScores(const KVBlock &block) = 0;
+  /// Keeps e of row r, positions p on, for `emitValues`.
+  virtual void storeWeights(mlir::Value weights, mlir::Value r,
+                            mlir::Value p) = 0;
+  /// o_b over positions [first, count) of the block, merged into the output.
+  virtual void emitValues(const KVBlock &block, mlir::Value first,
+                          mlir::Value count) = 0;
+
+  /// Indices of element d of a row in queries and result.
+  llvm::SmallVector<mlir::Value> at(const Row &r, mlir::Value d) {
+    return {r.token, e.add(r.column, d)};
   }
   /// Where a span's element d of row r is.
-  llvm::SmallVector<mlir::Value> outputOf(int64_t r, mlir::Value d) {
-    return {e.add(place, e.index(r)), d};
+  llvm::SmallVector<mlir::Value> outputOf(mlir::Value r, mlir::Value d) {
+    return {e.add(place, r), d};
   }
   /// What row r's old and new outputs are to be multiplied with: number 2, 3.
-  mlir::Value factor(int64_t number, int64_t r) {
-    return e.splat(e.load(scratch.merging, {e.index(number), e.index(r)}));
+  mlir::Value factor(int64_t number, mlir::Value r) {
+    return e.splat(e.load(scratch.merging, {e.index(number), r}));
   }
   /// Where number `number` of the state of row r is.
   llvm::SmallVector<mlir::Value> stateOf(int64_t number, mlir::Value r) {
     return {e.index(number), e.add(place, r)};
   }
+  /// The outputs of row r, columns d on, and the block's.
+  void mergeOutputs(mlir::Value r, mlir::Value d, mlir::Value keep,
+                    mlir::Value take, mlir::Value sums);
 
-  void prefetchValues(const KVBlock &block, mlir::Value p, mlir::Value d,
-                      int64_t width);
-  void prefetchKeys(const KVBlock &block, mlir::Value p, int64_t sweep,
-                    int64_t sweeps);
-  void emitScores(const KVBlock &block);
+  Emitter &e;
+  const Attention &op;
+  const Scratch &scratch;
+  const int64_t tokens, members;
+  mlir::Value row, last, column, place;
+
+private:
   void emitWeights(const KVBlock &block, mlir::Value b, bool isMasked);
   void emitMerge(
       llvm::function_ref<mlir::Value(int64_t, mlir::Value, mlir::Value)> load,
       int64_t into);
   void clear(int64_t state);
-  void emitValues(const KVBlock &block, mlir::Value first, mlir::Value count);
 
   mlir::Value maskUnseen(mlir::Value score, mlir::Value p, mlir::Value first,
                          mlir::Value count);
@@ -156,14 +191,36 @@ private:
                       mlir::Value y) {
     return mlir::arith::CmpIOp::create(e.b, e.loc, predicate, x, y);
   }
-
-  Emitter &e;
-  const Attention &op;
-  const Scratch &scratch;
-  int64_t tokens, members;
-  mlir::Value row, column;
-  mlir::Value place; // of the first row in the state
 };
+
+/// Products as multiply-adds of f32 in registers.
+class FMAQueryTile : public QueryTile {
+public:
+  using QueryTile::QueryTile;
+
+private:
+  mlir::Value count() override { return e.index(rows()); }
+  void eachRow(llvm::function_ref<void(const Row &)> body) override {
+    for (int64_t r = 0; r < rows(); ++r)
+      body(rowOf(r));
+  }
+  void emitScores(const KVBlock &block) override;
+  void storeWeights(mlir::Value weights, mlir::Value r,
+                    mlir::Value p) override {
+    e.storeVector(weights, scratch.weights, {r, p});
+  }
+  void emitValues(const KVBlock &block, mlir::Value first,
+                  mlir::Value count) override;
+
+  Row rowOf(int64_t r);
+  void prefetchValues(const KVBlock &block, mlir::Value p, mlir::Value d,
+                      int64_t width);
+  void prefetchKeys(const KVBlock &block, mlir::Value p, int64_t sweep,
+                    int64_t sweeps);
+};
+
+/// What outputs are multiplied with in the end: 1 / `sum`, in each lane.
+mlir::Value splatOfInverse(Emitter &e, mlir::Value sum);
 
 /// (m, l) and (m_b, l_b), scalars or vectors.
 Merged mergeMaxima(Emitter &e, mlir::Value m, mlir::Value l, mlir::Value mb,

@@ -106,7 +106,7 @@ struct LowerAttention : OpRewritePattern<llm::AttentionOp> {
         op.getEnd(), init,
         rewriter.getI64IntegerAttr(op.getHeads() / op.getKvHeads()),
         rewriter.getI64IntegerAttr(columns / op.getKvHeads()),
-        op.getScaleAttr());
+        op.getScaleAttr(), op.getComputeAttr());
     return success();
   }
 };

@@ -132,8 +132,9 @@ static void emit(StepBuilder &step) {
     Value q = step.linear(x, layer + "q");
     Value k = step.linear(x, layer + "k");
     Value v = step.linear(x, layer + "v");
-    Value attended = step.emit<llm::AttentionOp>(q, k, v, begin, end, headCount,
-                                                 headCount, scale);
+    Value attended =
+        step.emit<llm::AttentionOp>(q, k, v, begin, end, headCount, headCount,
+                                    scale, TypeAttr::get(step.compute));
     x = add(x, step.linear(attended, layer + "o"));
     x = step.layerNorm(x, layer + "norm1", eps);
     Value up = step.activation(step.linear(x, layer + "up"),

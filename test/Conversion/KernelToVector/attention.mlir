@@ -1,4 +1,4 @@
-// RUN: smelt-opt %s --pass-pipeline='builtin.module(func.func(convert-kernel-to-vector))' | FileCheck %s
+// RUN: smelt-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(convert-kernel-to-vector))' | FileCheck %s
 
 module attributes {llm.target = "avx2"} {
 // Tokens of one sequence share a block, whose keys are transposed for them, in
@@ -22,9 +22,9 @@ module attributes {llm.target = "avx2"} {
 // CHECK: else
 // CHECK: arith.select %{{.+}}, %{{.+}}, %{{.+}} : vector<8xi1>, vector<8xf32>
 // CHECK: math.exp2
-// CHECK: arith.divf
+// CHECK: arith.divf %{{.+}}, %{{.+}} : f32
 func.func @attention(%q: memref<?x24xf32>, %k: memref<?x24xf32>, %v: memref<?x24xf32>, %b: memref<?xi32>, %e: memref<?xi32>, %o: memref<?x24xf32>) {
-  kernel.attention ins(%q, %k, %v, %b, %e : memref<?x24xf32>, memref<?x24xf32>, memref<?x24xf32>, memref<?xi32>) outs(%o : memref<?x24xf32>) {group = 1 : i64, size = 12 : i64, scale = 0.5 : f32}
+  kernel.attention ins(%q, %k, %v, %b, %e : memref<?x24xf32>, memref<?x24xf32>, memref<?x24xf32>, memref<?xi32>) outs(%o : memref<?x24xf32>) {group = 1 : i64, size = 12 : i64, scale = 0.5 : f32, compute = f32}
   return
 }
 
@@ -38,6 +38,44 @@ func.func @integers(%q: memref<?x112xf32>, %i: memref<?xi32>, %k: memref<2x?x1x1
   %c0 = arith.constant 0 : index
   kernel.cached_attention ins(%q, %i, %i : memref<?x112xf32>, memref<?xi32>) over %k, %v[%l, %c0] by %t : memref<2x?x1x16x64xi8>, memref<2x?x1x64x16xi8>, memref<?x?xi32>
       scaled(%s, %s : memref<2x?x1x64xf32>, memref<2x?x1x64xf32>) outs(%o : memref<?x112xf32>) {group = 7 : i64, scale = 0.25 : f32}
+  return
+}
+}
+
+// -----
+
+// Up to 32 rows in tile registers, of a block whose keys and values became panels
+// of pairs; weights are rounded, and so is the result.
+module attributes {llm.target = "amx"} {
+// CHECK-LABEL: func.func @tiles
+// CHECK-DAG: %[[KEYS:.+]] = memref.alloca() {{.*}} : memref<64x32xbf16>
+// CHECK-DAG: %[[VALUES:.+]] = memref.alloca() {{.*}} : memref<32x32xbf16>
+// CHECK-DAG: %[[QUERIES:.+]] = memref.alloca() {{.*}} : memref<128x32xbf16>
+// CHECK-DAG: %[[WEIGHTS:.+]] = memref.alloca() {{.*}} : memref<32x64xbf16>
+// CHECK-DAG: %[[SCORES:.+]] = memref.alloca() {{.*}} : memref<32x64xf32>
+// CHECK: vector.maskedload %{{.+}} : memref<?x24xbf16>
+// CHECK-NOT: arith.truncf
+// CHECK: vector.store %{{.+}}, %[[QUERIES]]
+// CHECK: vector.shuffle %{{.+}} : vector<16xi32>, vector<16xi32>
+// CHECK: vector.store %{{.+}}, %[[KEYS]]
+// CHECK: vector.shuffle %{{.+}}, %{{.+}} [0, 16, 1, 17, 2, 18,
+// CHECK: vector.store %{{.+}}, %[[VALUES]]
+// CHECK-DAG: %[[Q:.+]] = memref.subview %[[QUERIES]][%{{.+}}, 0] [32, 32] [1, 1]
+// CHECK-DAG: %[[K0:.+]] = memref.subview %[[KEYS]][0, 0] [16, 32] [1, 1]
+// CHECK-DAG: %[[K1:.+]] = memref.subview %[[KEYS]][16, 0] [16, 32] [1, 1]
+// CHECK-DAG: %[[S:.+]] = memref.subview %[[SCORES]][0, 0] [32, 32] [1, 1]
+// CHECK: kernel.tile_dot ins(%[[Q]], %[[K0]], %[[K1]] :
+// CHECK: kernel.tile_dot
+// CHECK: math.exp2
+// CHECK: arith.truncf %{{.+}} : vector<16xf32> to vector<16xbf16>
+// CHECK: vector.store %{{.+}}, %[[WEIGHTS]]
+// CHECK: kernel.tile_dot ins(%{{.+}}, %[[V:.+]] : memref<32x64xbf16
+// CHECK: else
+// CHECK: memref.subview %[[QUERIES]][%{{.+}}, 0] [16, 32] [1, 1]
+// CHECK: arith.truncf %{{.+}} : vector<16xf32> to vector<16xbf16>
+// CHECK: vector.maskedstore %{{.+}} : memref<?x24xbf16>
+func.func @tiles(%q: memref<?x24xbf16>, %k: memref<?x24xbf16>, %v: memref<?x24xbf16>, %b: memref<?xi32>, %e: memref<?xi32>, %o: memref<?x24xbf16>) {
+  kernel.attention ins(%q, %k, %v, %b, %e : memref<?x24xbf16>, memref<?x24xbf16>, memref<?x24xbf16>, memref<?xi32>) outs(%o : memref<?x24xbf16>) {group = 1 : i64, size = 12 : i64, scale = 0.5 : f32, compute = bf16}
   return
 }
 }

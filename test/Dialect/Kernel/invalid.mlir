@@ -120,7 +120,7 @@ func.func @attention_c1(%q: memref<?x48xf32>, %k: memref<?x40xf32>, %v: memref<?
                         %i: memref<?xi32>, %o: memref<?x48xf32>) {
   // expected-error @+1 {{'kernel.attention' op expects columns of k (40) to equal those of v (48)}}
   kernel.attention ins(%q, %k, %v, %i, %i : memref<?x48xf32>, memref<?x40xf32>, memref<?x48xf32>, memref<?xi32>)
-      outs(%o : memref<?x48xf32>) {group = 1 : i64, size = 12 : i64, scale = 0.5 : f32}
+      outs(%o : memref<?x48xf32>) {group = 1 : i64, size = 12 : i64, scale = 0.5 : f32, compute = f32}
   return
 }
 
@@ -129,7 +129,16 @@ func.func @attention_c1(%q: memref<?x48xf32>, %k: memref<?x40xf32>, %v: memref<?
 func.func @attention_group(%q: memref<?x48xf32>, %i: memref<?xi32>) {
   // expected-error @+1 {{'kernel.attention' op expects a positive group and a positive size}}
   kernel.attention ins(%q, %q, %q, %i, %i : memref<?x48xf32>, memref<?x48xf32>, memref<?x48xf32>, memref<?xi32>)
-      outs(%q : memref<?x48xf32>) {group = 1 : i64, size = 0 : i64, scale = 0.5 : f32}
+      outs(%q : memref<?x48xf32>) {group = 1 : i64, size = 0 : i64, scale = 0.5 : f32, compute = f32}
+  return
+}
+
+// -----
+
+func.func @attention_c2(%q: memref<?x48xf32>, %i: memref<?xi32>) {
+  // expected-error @+1 {{'kernel.attention' op expects compute f32 or bf16, got 'f16'}}
+  kernel.attention ins(%q, %q, %q, %i, %i : memref<?x48xf32>, memref<?x48xf32>, memref<?x48xf32>, memref<?xi32>)
+      outs(%q : memref<?x48xf32>) {group = 1 : i64, size = 12 : i64, scale = 0.5 : f32, compute = f16}
   return
 }
 

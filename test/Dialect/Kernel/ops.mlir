@@ -43,8 +43,8 @@ func.func @tensors(%ids: tensor<?xi32>, %x: tensor<?x8xf32>, %angles: tensor<?x2
   %g = kernel.gather ins(%ids, %table : tensor<?xi32>, memref<20x8xf32>) outs(%x : tensor<?x8xf32>) -> tensor<?x8xf32>
   // CHECK: kernel.rotate ins(%{{.+}}, %{{.+}}, %{{.+}} : tensor<?x8xf32>, tensor<?x2xf32>)
   %r = kernel.rotate ins(%g, %angles, %angles : tensor<?x8xf32>, tensor<?x2xf32>) outs(%x : tensor<?x8xf32>) -> tensor<?x8xf32>
-  // CHECK: kernel.attention ins({{.+}}) outs({{.+}}) {group = 1 : i64, scale = 5.000000e-01 : f32, size = 4 : i64}
-  %a = kernel.attention ins(%r, %r, %r, %ids, %ids : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>) outs(%x : tensor<?x8xf32>) {group = 1 : i64, size = 4 : i64, scale = 0.5 : f32} -> tensor<?x8xf32>
+  // CHECK: kernel.attention ins({{.+}}) outs({{.+}}) {compute = f32, group = 1 : i64, scale = 5.000000e-01 : f32, size = 4 : i64}
+  %a = kernel.attention ins(%r, %r, %r, %ids, %ids : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>) outs(%x : tensor<?x8xf32>) {group = 1 : i64, size = 4 : i64, scale = 0.5 : f32, compute = f32} -> tensor<?x8xf32>
   // CHECK: kernel.pool ins(%{{.+}}, %{{.+}}, %{{.+}} : tensor<?x8xf32>, tensor<?xi32>)
   %m = kernel.pool ins(%a, %ids, %ids : tensor<?x8xf32>, tensor<?xi32>) outs(%x : tensor<?x8xf32>) -> tensor<?x8xf32>
   return %m : tensor<?x8xf32>

@@ -226,7 +226,7 @@ func.func @cached_attention_c2(%kv: !llm.kv<layers = 1, heads = 2, size = 4, typ
 
 func.func @cached_attention_c3(%kv: !llm.kv<layers = 1, heads = 2, size = 4, type = f32>, %layer: index,
                                %q: tensor<?x8xf32>, %i: tensor<?xi32>) -> tensor<?x8xf32> {
-  // expected-error @+1 {{'llm.cached_attention' op expects a finite scale and a positive window}}
+  // expected-error @+1 {{'llm.cached_attention' op expects a positive, finite scale and a positive window}}
   %0 = llm.cached_attention %q, %kv[%layer] at %i, %i {heads = 2 : i64, scale = 1.0 : f32, window = 0 : i64}
       : tensor<?x8xf32>, !llm.kv<layers = 1, heads = 2, size = 4, type = f32>, tensor<?xi32>
   return %0 : tensor<?x8xf32>
@@ -236,7 +236,7 @@ func.func @cached_attention_c3(%kv: !llm.kv<layers = 1, heads = 2, size = 4, typ
 
 func.func @attention_c1(%q: tensor<?x8xf32>, %k: tensor<?x6xf32>, %i: tensor<?xi32>) -> tensor<?x8xf32> {
   // expected-error @+1 {{'llm.attention' op expects columns of q (8) and k (6) to be heads (2) and kv heads (2) times one head size}}
-  %0 = llm.attention %q, %k, %k in %i, %i {heads = 2 : i64, kv_heads = 2 : i64, scale = 1.0 : f32}
+  %0 = llm.attention %q, %k, %k in %i, %i {heads = 2 : i64, kv_heads = 2 : i64, scale = 1.0 : f32, compute = f32}
       : tensor<?x8xf32>, tensor<?x6xf32>, tensor<?xi32>
   return %0 : tensor<?x8xf32>
 }
@@ -245,7 +245,7 @@ func.func @attention_c1(%q: tensor<?x8xf32>, %k: tensor<?x6xf32>, %i: tensor<?xi
 
 func.func @attention_c2(%q: tensor<?x12xf32>, %k: tensor<?x8xf32>, %i: tensor<?xi32>) -> tensor<?x12xf32> {
   // expected-error @+1 {{'llm.attention' op expects kv heads (2) to divide query heads (3)}}
-  %0 = llm.attention %q, %k, %k in %i, %i {heads = 3 : i64, kv_heads = 2 : i64, scale = 1.0 : f32}
+  %0 = llm.attention %q, %k, %k in %i, %i {heads = 3 : i64, kv_heads = 2 : i64, scale = 1.0 : f32, compute = f32}
       : tensor<?x12xf32>, tensor<?x8xf32>, tensor<?xi32>
   return %0 : tensor<?x12xf32>
 }
@@ -253,8 +253,17 @@ func.func @attention_c2(%q: tensor<?x12xf32>, %k: tensor<?x8xf32>, %i: tensor<?x
 // -----
 
 func.func @attention_c3(%q: tensor<?x8xf32>, %i: tensor<?xi32>) -> tensor<?x8xf32> {
-  // expected-error @+1 {{'llm.attention' op expects a finite scale}}
-  %0 = llm.attention %q, %q, %q in %i, %i {heads = 2 : i64, kv_heads = 2 : i64, scale = 0x7F800000 : f32}
+  // expected-error @+1 {{'llm.attention' op expects a positive, finite scale}}
+  %0 = llm.attention %q, %q, %q in %i, %i {heads = 2 : i64, kv_heads = 2 : i64, scale = 0x7F800000 : f32, compute = f32}
+      : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>
+  return %0 : tensor<?x8xf32>
+}
+
+// -----
+
+func.func @attention_c4(%q: tensor<?x8xf32>, %i: tensor<?xi32>) -> tensor<?x8xf32> {
+  // expected-error @+1 {{'llm.attention' op expects compute f32 or bf16, got 'f16'}}
+  %0 = llm.attention %q, %q, %q in %i, %i {heads = 2 : i64, kv_heads = 2 : i64, scale = 1.0 : f32, compute = f16}
       : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>
   return %0 : tensor<?x8xf32>
 }

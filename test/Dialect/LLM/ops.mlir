@@ -127,9 +127,9 @@ func.func @cache(%kv: !kv, %layer: index, %q: tensor<?x8xf32>, %k: tensor<?x4xf3
 // CHECK-LABEL: func @encoder
 func.func @encoder(%q: tensor<?x8xf32>, %k: tensor<?x8xf32>, %v: tensor<?x8xf32>,
                    %begin: tensor<?xi32>, %end: tensor<?xi32>) -> (tensor<?x8xf32>, tensor<?x8xf32>) {
-  // CHECK: llm.attention %{{.*}}, %{{.*}}, %{{.*}} in %{{.*}}, %{{.*}} {heads = 2 : i64, kv_heads = 2 : i64, scale = 5.000000e-01 : f32}
+  // CHECK: llm.attention %{{.*}}, %{{.*}}, %{{.*}} in %{{.*}}, %{{.*}} {compute = f32, heads = 2 : i64, kv_heads = 2 : i64, scale = 5.000000e-01 : f32}
   %0 = llm.attention %q, %k, %v in %begin, %end
-      {heads = 2 : i64, kv_heads = 2 : i64, scale = 0.5 : f32}
+      {heads = 2 : i64, kv_heads = 2 : i64, scale = 0.5 : f32, compute = f32}
       : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>
   // CHECK: llm.pool %{{.*}} in %{{.*}}, %{{.*}} {mode = "mean"} : tensor<?x8xf32>, tensor<?xi32>
   %1 = llm.pool %0 in %begin, %end {mode = "mean"} : tensor<?x8xf32>, tensor<?xi32>

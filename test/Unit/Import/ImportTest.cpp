@@ -294,6 +294,7 @@ TEST(ImportBert, EmitsTheLayer) {
                  "@layers.0.v",
                  "llm.attention",
                  "in %arg3, %arg4",
+                 "compute = bf16",
                  "heads = 4",
                  "kv_heads = 4",
                  "scale = 0.288675129 : f32",

@@ -12,6 +12,7 @@
 // windows and seeds are drawn anew each time.
 //
 //===----------------------------------------------------------------------===//
+#include "KernelTest.h"
 #include "Vector/Jit.h"
 
 #include "smelt/Dialect/Kernel/IR/Kernel.h"
@@ -128,20 +129,6 @@ std::string makeIR(llvm::StringRef target, const Case &c) {
          operands + ", %first] by %t : " + keys + ", " + values + ", " + table +
          scaled + " outs(%y : " + any + ") {" + (c.context ? "spanned, " : "") +
          "group = " + text(c.group) + " : i64" + tail + spans + "}";
-}
-
-const char *const passes =
-    "func.func(convert-kernel-to-vector),smelt-expand-dots,smelt-expand-math,"
-    "smelt-expand-conversions,canonicalize,cse,convert-vector-to-scf,"
-    "convert-kernel-to-llvm";
-
-float roundTo(const llvm::fltSemantics &semantics, float x) {
-  llvm::APFloat value(x);
-  bool isLossy;
-  value.convert(semantics, llvm::APFloat::rmNearestTiesToEven, &isLossy);
-  value.convert(llvm::APFloat::IEEEsingle(), llvm::APFloat::rmNearestTiesToEven,
-                &isLossy);
-  return value.convertToFloat();
 }
 
 /// A row of a head as the cache stores it.
@@ -310,7 +297,7 @@ void Cache::checkStored() {
 }
 
 void Cache::expectNear(const std::vector<float> &y) {
-  const double scale = 0.3f, unit = 0x1p-24;
+  const double scale = 0.3f;
   for (size_t m = 0; m < slots.size(); ++m)
     for (int64_t h = 0; h < c.heads * c.group; ++h) {
       const float *query = q.data() + m * c.queryWidth() + h * c.size;
@@ -331,12 +318,7 @@ void Cache::expectNear(const std::vector<float> &y) {
       }
       for (double &score : scores)
         sum += score = std::exp(score - most);
-      // A score has size products and sums and three factors, each rounded; an
-      // exponential has two such scores, their difference and its own error;
-      // then come the sums over positions and the merges of blocks.
-      double count = scores.size(), merges = count / block + 2;
-      double error = unit * (2 * (2 * c.size + 3) * largest +
-                             4 * largest * merges + 2 * count + 8 * merges + 8);
+      double error = attentionError(c.size, scores.size(), largest);
       for (int64_t d = 0; d < c.size; ++d) {
         double mixed = 0, magnitude = 0;
         for (int64_t p = begin; p < end; ++p) {
@@ -345,7 +327,7 @@ void Cache::expectNear(const std::vector<float> &y) {
           magnitude += scores[p - begin] / sum * std::fabs(x);
         }
         ASSERT_LE(std::fabs(y[m * c.queryWidth() + h * c.size + d] - mixed),
-                  2 * error * magnitude)
+                  error * magnitude)
             << "row " << m << ", head " << h << ", column " << d
             << ", position " << positions[m];
       }
@@ -424,7 +406,7 @@ void runCase(const Case &c, llvm::StringRef target, std::mt19937 &random) {
   SCOPED_TRACE(std::string(c.kind.name) + " on " + target.str() + ", heads " +
                text(c.heads) + " x " + text(c.group) + " of " + text(c.size) +
                ", window " + text(c.window));
-  Jit jit(makeIR(target, c), passes);
+  Jit jit(makeIR(target, c), attentionPasses);
   ASSERT_TRUE(jit.isValid());
   Cache cache(c, jit, random);
   cache.append();

@@ -166,8 +166,9 @@ std::string smelt::test::bert(const ModelOptions &o) {
     std::string attended =
         w.emit("llm.attention " + queries + ", " + keys + ", " + values +
                " in %seq_begin, %seq_end {heads = " + integer(o.heads) +
-               ", kv_heads = " + integer(o.heads) + ", scale = 0.5 : f32} : " +
-               w.rows(q) + ", " + w.rows(q) + ", " + ints);
+               ", kv_heads = " + integer(o.heads) +
+               ", scale = 0.5 : f32, compute = " + w.compute() +
+               "} : " + w.rows(q) + ", " + w.rows(q) + ", " + ints);
     x = w.binary("add", w.linear(attended, layer + "o", o.hidden, q), x,
                  o.hidden);
     x = w.layerNorm(x, layer + "norm1");

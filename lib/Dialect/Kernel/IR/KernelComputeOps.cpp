@@ -523,5 +523,8 @@ LogicalResult AttentionOp::verify() {
   if (!ShapedType::isDynamic(v) && !ShapedType::isDynamic(k) && k != v)
     return emitOpError("expects columns of k (")
            << k << ") to equal those of v (" << v << ")"; // (C1)
+  if (!llm::isComputeType(getCompute()))
+    return emitOpError("expects compute f32 or bf16, got ")
+           << getCompute(); // (C2)
   return success();
 }

@@ -38,9 +38,9 @@ static Type rowsType(MLIRContext *context, int64_t rows, int64_t columns) {
   return RankedTensorType::get({rows, columns}, Float32Type::get(context));
 }
 
-static bool isComputeType(Type type) { return type.isF32() || type.isBF16(); }
-
-static bool isFiniteScale(APFloat value) { return value.isFinite(); }
+static bool isScale(APFloat value) {
+  return value.isFinite() && !value.isNegative() && !value.isZero();
+}
 
 //===----------------------------------------------------------------------===//
 // ParamOp, GetParamOp
@@ -443,8 +443,9 @@ LogicalResult CachedAttentionOp::verify() {
     return emitOpError("expects kv heads (")
            << kv.getHeads() << ") to divide query heads (" << heads
            << ")"; // (C2)
-  if (!isFiniteScale(getScale()) || (getWindow() && *getWindow() < 1))
-    return emitOpError("expects a finite scale and a positive window"); // (C3)
+  if (!isScale(getScale()) || (getWindow() && *getWindow() < 1))
+    return emitOpError(
+        "expects a positive, finite scale and a positive window"); // (C3)
   return success();
 }
 
@@ -465,8 +466,11 @@ LogicalResult AttentionOp::verify() {
   if (heads % kvHeads)
     return emitOpError("expects kv heads (")
            << kvHeads << ") to divide query heads (" << heads << ")"; // (C2)
-  if (!isFiniteScale(getScale()))
-    return emitOpError("expects a finite scale"); // (C3)
+  if (!isScale(getScale()))
+    return emitOpError("expects a positive, finite scale"); // (C3)
+  if (!isComputeType(getCompute()))
+    return emitOpError("expects compute f32 or bf16, got ")
+           << getCompute(); // (C4)
   return success();
 }
 

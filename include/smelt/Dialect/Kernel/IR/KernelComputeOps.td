@@ -380,22 +380,26 @@ def Kernel_MergeSpansOp : Kernel_ComputeOp<"merge_spans"> {
 def Kernel_AttentionOp : Kernel_ComputeOp<"attention", [AllTypesMatch<["begin", "end"]>]> {
   let summary = "attention of rows over ranges of the step's own rows (llm.attention)";
   let description = [{
-    Row m sees rows begin[m] to end[m] of `k` and `v`.
+    Row m sees rows begin[m] to end[m] of `k` and `v`. Where tile registers
+    multiply bf16 and `compute` is bf16, they make the products of what is
+    rounded to it (subnormals may count as zeros); others are made in f32.
 
     ```mlir
     kernel.attention ins(%q, %k, %v, %begin, %end
         : tensor<?x48xf32>, tensor<?x48xf32>, tensor<?x48xf32>, tensor<?xi32>)
-        outs(%init : tensor<?x48xf32>) {group = 1 : i64, size = 12 : i64, scale = 0.28867513 : f32} -> tensor<?x48xf32>
+        outs(%init : tensor<?x48xf32>)
+        {group = 1 : i64, size = 12 : i64, scale = 0.28867513 : f32, compute = f32} -> tensor<?x48xf32>
     ```
 
     Loops: (rows, kv heads).
 
     Constraints:
     - (C1) columns of `q` = heads * `group` * `size`, columns of `k` and of `v` = heads * `size`.
+    - (C2) `compute` is f32 or bf16.
   }];
   let arguments = (ins Kernel_Rows:$q, Kernel_Rows:$k, Kernel_Rows:$v, Kernel_Ints:$begin,
                        Kernel_Ints:$end, Kernel_Rows:$init, I64Attr:$group, I64Attr:$size,
-                       F32Attr:$scale);
+                       F32Attr:$scale, TypeAttr:$compute);
   let assemblyFormat = [{
     `ins` `(` $q `,` $k `,` $v `,` $begin `,` $end
     `:` type($q) `,` type($k) `,` type($v) `,` type($begin) `)`

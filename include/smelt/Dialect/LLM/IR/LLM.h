@@ -39,6 +39,11 @@ namespace smelt::llm {
 /// each token: it comes from llm.gather_rows through ops of this dialect.
 bool isGathered(mlir::Value value);
 
+/// Whether products may be made of what is rounded to `type`: f32 or bf16.
+inline bool isComputeType(mlir::Type type) {
+  return type.isF32() || type.isBF16();
+}
+
 } // namespace smelt::llm
 
 #endif // SMELT_DIALECT_LLM_IR_LLM_H

@@ -395,7 +395,7 @@ def LLM_CachedAttentionOp : LLM_Op<"cached_attention",
     Constraints:
     - (C1) columns of `q` = `heads` * size of the cache.
     - (C2) the cache's heads divide `heads`.
-    - (C3) `scale` is finite; `window`, if given, is positive.
+    - (C3) `scale` is positive and finite; `window`, if given, is positive.
   }];
   let arguments = (ins LLM_Rows:$q, Arg<LLM_KVType, "the cache", [MemRead]>:$kv, Index:$layer,
                        LLM_Ints:$slots, LLM_Ints:$positions, I64Attr:$heads,
@@ -412,23 +412,24 @@ def LLM_AttentionOp : LLM_PureOp<"attention", [AllTypesMatch<["k", "v"]>, AllTyp
   let summary = "bidirectional attention among the tokens of each sequence of the step";
   let description = [{
     Query m sees the rows `begin[m]` to `end[m]` (exclusive) of the step's own
-    keys and values, which nothing stores, so that they are f32 as they were
-    made. Blocks of 64 are counted from `begin[m]`; otherwise as
-    `llm.cached_attention`.
+    keys and values. Products are made of queries, keys, weights and values that
+    may be rounded to `compute`, f32 or bf16; all sums are f32. Blocks of 64 are
+    counted from `begin[m]`; otherwise as `llm.cached_attention`.
 
     ```mlir
     %y = llm.attention %q, %k, %v in %begin, %end
-        {heads = 4 : i64, kv_heads = 4 : i64, scale = 0.28867513 : f32}
+        {heads = 4 : i64, kv_heads = 4 : i64, scale = 0.28867513 : f32, compute = f32}
         : tensor<?x48xf32>, tensor<?x48xf32>, tensor<?xi32>
     ```
 
     Constraints:
     - (C1) columns of `q` = `heads` * size, of `k` and `v` = `kv_heads` * size.
     - (C2) `kv_heads` divides `heads`.
-    - (C3) `scale` is finite.
+    - (C3) `scale` is positive and finite.
+    - (C4) `compute` is f32 or bf16.
   }];
   let arguments = (ins LLM_Rows:$q, LLM_Rows:$k, LLM_Rows:$v, LLM_Ints:$begin, LLM_Ints:$end,
-                       I64Attr:$heads, I64Attr:$kv_heads, F32Attr:$scale);
+                       I64Attr:$heads, I64Attr:$kv_heads, F32Attr:$scale, TypeAttr:$compute);
   let results = (outs LLM_Rows:$result);
   let assemblyFormat = [{
     $q `,` $k `,` $v `in` $begin `,` $end attr-dict
