@@ -18,6 +18,7 @@ void smelt::buildTilePipeline(OpPassManager &pm) {
   pm.addPass(createConvertLLMToLinalg());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  pm.addNestedPass<func::FuncOp>(createRoundAttention());
   pm.addNestedPass<func::FuncOp>(createFuseElementwise());
   pm.addNestedPass<func::FuncOp>(createWriteResults());
   pm.addNestedPass<func::FuncOp>(createTileAndFuse());

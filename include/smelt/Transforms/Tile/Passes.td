@@ -32,6 +32,46 @@ def NameOps : Pass<"smelt-name-ops", "::mlir::ModuleOp"> {
   }];
 }
 
+def RoundAttention : Pass<"smelt-round-attention", "::mlir::func::FuncOp"> {
+  let summary = "Let kernel.attention read and write what is rounded anyway";
+  let description = [{
+    If an elementwise op alone reads the result, to round it, attention writes
+    it so. Where tile registers multiply bf16, rows that only an attention in bf16
+    reads are rounded as they are made, all slices of them at once:
+
+    ```mlir
+    #id = affine_map<(d0, d1) -> (d0, d1)>
+    module attributes {llm.target = "amx"} {
+    func.func @f(%x: tensor<?x24xf32>, %y: tensor<?x24xf32>, %i: tensor<?xi32>, %m: index) -> tensor<?x8xbf16> {
+      %e = tensor.empty(%m) : tensor<?x24xf32>
+      %qkv = linalg.add ins(%x, %y : tensor<?x24xf32>, tensor<?x24xf32>) outs(%e : tensor<?x24xf32>) -> tensor<?x24xf32>
+      %q = tensor.extract_slice %qkv[0, 0] [%m, 8] [1, 1] : tensor<?x24xf32> to tensor<?x8xf32>
+      %k = tensor.extract_slice %qkv[0, 8] [%m, 8] [1, 1] : tensor<?x24xf32> to tensor<?x8xf32>
+      %v = tensor.extract_slice %qkv[0, 16] [%m, 8] [1, 1] : tensor<?x24xf32> to tensor<?x8xf32>
+      %f = tensor.empty(%m) : tensor<?x8xf32>
+      %a = kernel.attention ins(%q, %k, %v, %i, %i : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>)
+          outs(%f : tensor<?x8xf32>) {group = 1 : i64, size = 4 : i64, scale = 0.5 : f32, compute = bf16} -> tensor<?x8xf32>
+      %g = tensor.empty(%m) : tensor<?x8xbf16>
+      %r = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+          ins(%a : tensor<?x8xf32>) outs(%g : tensor<?x8xbf16>) {
+      ^bb0(%in: f32, %out: bf16):
+        %t = arith.truncf %in : f32 to bf16
+        linalg.yield %t : bf16
+      } -> tensor<?x8xbf16>
+      return %r : tensor<?x8xbf16>
+    }
+    }
+    // =>
+    %rounded = linalg.generic ... ins(%qkv : tensor<?x24xf32>) outs(%c : tensor<?x24xbf16>)
+    %q = tensor.extract_slice %rounded[0, 0] [%m, 8] [1, 1] : tensor<?x24xbf16> to tensor<?x8xbf16>
+    ...
+    %a = kernel.attention ins(%q, ...) outs(%g : tensor<?x8xbf16>) ... -> tensor<?x8xbf16>
+    return %a
+    ```
+  }];
+  let dependentDialects = ["mlir::linalg::LinalgDialect", "mlir::tensor::TensorDialect"];
+}
+
 def FuseElementwise : Pass<"smelt-fuse-elementwise", "::mlir::func::FuncOp"> {
   let summary = "Merge chains of elementwise linalg ops";
   let description = [{
