@@ -64,23 +64,27 @@ ENCODER_FORMATS = {
     "w8a8t": (["--dtype", "f32", "--quantize", "w8a8t"], 1, None, "int8",
               "int8"),
 }
+# What isn't integers in bf16.
+NAMED_FORMATS = {
+    "w8a8t-bf16": (["--dtype", "bf16", "--quantize", "w8a8t"], 1,
+                   "avx512_bf16", "int8", "int8-bf16"),
+}
 BATCHES = {"8x64": 8 * [64], "mixed": mixedLengths(32, 8, 128, 40),
            "1x128": [128], "32x128": 32 * [128]}
 SHAPES = {"minilm": "minilm-l6", "bert-base": "bert-base"}
 
 
-def encoders():
+def encoders(records):
     """Those that take longest come last."""
     for batch, lengths in BATCHES.items():
         for shape in SHAPES:
-            for kind, (arguments, weight, needs, *formats) in (
-                    ENCODER_FORMATS.items()):
+            for kind, (arguments, weight, needs, *formats) in records.items():
                 yield Case(f"{shape}-{kind}-{batch}", SHAPES[shape], "f32",
                            arguments, lengths, 0, 0, weight, needs,
                            list(zip(("ONNX Runtime", "OpenVINO"), formats)))
 
 
-CASES = {case.name: case for case in (*DECODERS, *encoders())}
+CASES = {case.name: case for case in (*DECODERS, *encoders(ENCODER_FORMATS))}
 
 # Left out unless named: a quick run through every system, and more shapes.
 NAMED = {case.name: case for case in (
@@ -90,4 +94,5 @@ NAMED = {case.name: case for case in (
     decoder("smollm-w4a8", "smollm-135m", "bf16", W4, ["Q4_0"], "int4"),
     decoder("tinyllama-bf16", "tinyllama", "bf16", BF16, ["BF16", "F16"], None),
     decoder("qwen-0.5b-w8a8", "qwen2.5-0.5b", "bf16", W8, ["Q8_0"], "int8"),
+    *encoders(NAMED_FORMATS),
 )}

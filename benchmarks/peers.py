@@ -206,7 +206,7 @@ class OpenVino:
         source = request.file + ".onnx"
         onnx.save(encoderGraph(request), source)
         model = openvino.Core().read_model(source)
-        if request.format == "int8":
+        if request.format.startswith("int8"):
             import nncf
             model = nncf.quantize(
                 model, nncf.Dataset([{"ids": encoderIds(request)}]),
@@ -216,7 +216,7 @@ class OpenVino:
 
     def measure(self, request):
         import openvino
-        precision = "bf16" if request.format == "bf16" else "f32"
+        precision = "bf16" if request.format.endswith("bf16") else "f32"
         compiled = openvino.Core().compile_model(request.file + ".xml", "CPU", {
             "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1,
             "INFERENCE_NUM_THREADS": request.threads,
