@@ -21,6 +21,9 @@ from smelt import smelt
 THREADS = (1, 2, 3)
 CHUNKS = (1, 3, 7, 63, 64, 65)
 LENGTH = 150  # by default; a block of the KV cache is 64 positions
+# Tokens of an encoder's batch, of which each of three threads has rows of its
+# own: 128 or more.
+MANY = 400
 # How sequences 0, 1 and 2 share steps: tokens of a step that each one takes,
 # all of them where it is None.
 COMPANY = {
@@ -102,13 +105,18 @@ def checkDecoder(run, ids):
 
 
 def checkEncoder(run, batch):
-    whole = run(batch, "-t", "1")
-    for threads in THREADS[1:]:
-        out = run(batch, "-t", str(threads))
-        for name in whole:
-            expectSame(f"{name} with {threads} threads", out[name].values,
-                       whole[name].values)
     sequences, width = batch["input_ids"].shape
+    times = -(-MANY // sum(batch["attention_mask"].values))
+    for copies in (times, 1):
+        some = {name: safetensors.integers(list(tensor.values) * copies,
+                                           [sequences * copies, width])
+                for name, tensor in batch.items()}
+        whole = run(some, "-t", "1")
+        for threads in THREADS[1:]:
+            out = run(some, "-t", str(threads))
+            for name in whole:
+                expectSame(f"{name} with {threads} threads, {copies} copies",
+                           out[name].values, whole[name].values)
     for i in range(sequences):
         out = run({name: safetensors.integers(
             tensor.values[i * width:(i + 1) * width], [1, width])

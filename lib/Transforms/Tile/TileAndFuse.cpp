@@ -40,6 +40,11 @@ using llm::FormatRecord;
 
 namespace {
 
+/// So many rows that a thread computes all columns of them: what it makes then
+/// lies in its own cache when it is read. benchmarks/Notes.md has the
+/// measurements.
+constexpr int64_t kRowsOfThread = 128;
+
 /// A half-open range of an iteration dimension.
 struct Part {
   Value begin, end;
@@ -98,6 +103,15 @@ private:
   }
   /// The part of [0, size) that `thread` of `threads` owns.
   Part part(Value thread, Value threads, Value size);
+  /// A grid of threads: parts of rows below one another, each shared by
+  /// `across` threads.
+  struct Grid {
+    Value column, across, line, down;
+  };
+  Grid makeGrid(Value thread, Value threads, Value across);
+  /// As many threads as share all rows, or one if there are so many rows that
+  /// each has its own.
+  Value shareRows(Value threads, Value rows);
   /// `size` of a tile that begins at `begin`: less at the end of the range.
   OpFoldResult tileSize(Value begin, Value end, int64_t size);
 
@@ -439,6 +453,19 @@ static int64_t countPanels(kernel::MatmulOp product, const TileSizes &most) {
   return llvm::bit_floor<uint64_t>(std::max<int64_t>(fitting, 1));
 }
 
+Nest::Grid Nest::makeGrid(Value thread, Value threads, Value across) {
+  return {arith::RemUIOp::create(b, loc, thread, across), across,
+          arith::DivUIOp::create(b, loc, thread, across),
+          arith::DivUIOp::create(b, loc, threads, across)};
+}
+
+Value Nest::shareRows(Value threads, Value rows) {
+  Value least = arith::MulIOp::create(b, loc, threads, index(kRowsOfThread));
+  Value isMany =
+      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::uge, rows, least);
+  return arith::SelectOp::create(b, loc, isMany, index(1), threads);
+}
+
 LogicalResult Nest::buildPanels() {
   auto quantize = dyn_cast<kernel::QuantizeOp>(root);
   kernel::MatmulOp product =
@@ -456,24 +483,24 @@ LogicalResult Nest::buildPanels() {
   Value parts = index(llvm::divideCeil(columns, width * least));
   AffineExpr s0 = b.getAffineSymbolExpr(0), s1 = b.getAffineSymbolExpr(1);
   // `count` panels at a time.
-  auto walk = [&](Part range, int64_t count, ValueRange carried) {
+  auto walk = [&](Part range, Part ownRows, int64_t count, ValueRange carried) {
     return loop(range, count, carried, [&](Value panel, ValueRange outer) {
       Value column = apply((s0 * width).floorDiv(step), {panel});
       // Only the last panel, which is alone, may end within the columns.
       OpFoldResult breadth = b.getIndexAttr(count * width / step);
       if (step == 1 && count == 1)
         breadth = tileSize(column, index(columns), width);
-      return loop(Part{index(0), rows}, high, outer,
-                  [&](Value row, ValueRange inner) {
-                    OpFoldResult height = tileSize(row, rows, high);
-                    return tile({row, column}, {height, breadth}, inner,
-                                {panel, count});
-                  });
+      return loop(ownRows, high, outer, [&](Value row, ValueRange inner) {
+        OpFoldResult height = tileSize(row, ownRows.end, high);
+        return tile({row, column}, {height, breadth}, inner, {panel, count});
+      });
     });
   };
   return forall([&](Value thread, Value threads,
                     ValueRange carried) -> FailureOr<Region> {
-    Part own = part(thread, threads, parts);
+    Grid grid = makeGrid(thread, threads, shareRows(threads, rows));
+    Part ownRows = part(grid.line, grid.down, rows);
+    Part own = part(grid.column, grid.across, parts);
     if (least > 1)
       own = {apply(s0 * least, {own.begin}), apply(s0 * least, {own.end})};
     FailureOr<Carried> results = Carried(carried);
@@ -483,10 +510,10 @@ LogicalResult Nest::buildPanels() {
           arith::MinUIOp::create(b, loc, own.end, index(columns / width));
       rest.begin =
           apply(s0 + (s1 - s0).floorDiv(wide) * wide, {own.begin, whole});
-      results = walk({own.begin, rest.begin}, wide, *results);
+      results = walk({own.begin, rest.begin}, ownRows, wide, *results);
     }
     if (succeeded(results))
-      results = walk(rest, least, *results);
+      results = walk(rest, ownRows, least, *results);
     if (failed(results))
       return failure();
     Value begin = apply(s0 * width, {own.begin});
@@ -499,8 +526,9 @@ LogicalResult Nest::buildPanels() {
       count = affine::makeComposedFoldedAffineMin(b, loc, map,
                                                   {own.begin, own.end});
     }
-    return Region{{b.getIndexAttr(0), begin},
-                  {OpFoldResult(rows), count},
+    Value height = apply(s1 - s0, {ownRows.begin, ownRows.end});
+    return Region{{OpFoldResult(ownRows.begin), begin},
+                  {OpFoldResult(height), count},
                   *results,
                   quantize ? columns : 0};
   });
@@ -555,13 +583,14 @@ LogicalResult Nest::buildHeads() {
         index(0), rows);
   return forall([&](Value thread, Value threads,
                     ValueRange carried) -> FailureOr<Region> {
-    // A grid of threads: as many columns as there are heads, at most.
-    Value across = arith::MinUIOp::create(b, loc, threads, heads);
-    Value down = arith::DivUIOp::create(b, loc, threads, across);
-    Value column = arith::RemUIOp::create(b, loc, thread, across);
-    Value line = arith::DivUIOp::create(b, loc, thread, across);
-    Part ownHeads = part(column, across, heads);
-    Part ownRows = part(line, down, rows);
+    // As many columns as there are heads, at most. Of causal rows, later ones
+    // see more: all threads share them.
+    Value most =
+        isa<kernel::AttentionOp>(root) ? shareRows(threads, rows) : threads;
+    Grid grid =
+        makeGrid(thread, threads, arith::MinUIOp::create(b, loc, most, heads));
+    Part ownHeads = part(grid.column, grid.across, heads);
+    Part ownRows = part(grid.line, grid.down, rows);
     // Threads beyond the grid own nothing.
     ownRows.begin = arith::MinUIOp::create(b, loc, ownRows.begin, rows);
     ownRows.end = arith::MinUIOp::create(b, loc, ownRows.end, rows);

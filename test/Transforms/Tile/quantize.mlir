@@ -30,7 +30,7 @@ llm.param @w : tensor<40x70xf32> from
 // WIDE: %[[WHOLE:.+]] = arith.minui %{{.+}}, %c2
 // WIDE: %[[REST:.+]] = affine.apply #{{.+}}()[%{{.+}}, %[[WHOLE]]]
 // WIDE: scf.for %{{.+}} = %{{.+}} to %[[REST]] step %c2
-// WIDE:   scf.for %{{.+}} = %c0 to %{{.+}} step %c6
+// WIDE:   scf.for %{{.+}} = %{{.+}} to %{{.+}} step %c6
 // WIDE:     kernel.matmul ins({{.*}} memref<2x1216xi8, {{.*}} outs(%{{.+}} : tensor<?x?xf32>)
 // WIDE: scf.for %{{.+}} = %[[REST]] to %{{.+}} step %c1
 // WIDE:   kernel.matmul ins({{.*}} memref<1x1216xi8, {{.*}} outs(%{{.+}} : tensor<?x?xf32>)
@@ -72,11 +72,11 @@ func.func private @activation(%x: tensor<?x70xf32>) -> tensor<?x64xf32> {
 // CHECK:   kernel.quantize ins(%{{.+}} : tensor<?x40xf32>)
 // CHECK: kernel.param @up
 // CHECK: scf.forall {{.*}} -> (tensor<?x64xi8>, tensor<?x2xf32>, tensor<?x2xi32>)
-// CHECK-COUNT-2: arith.divui
+// CHECK-COUNT-6: arith.divui
 // CHECK-NEXT: %[[BEGIN:.+]] = affine.apply #[[TWICE:.+]]()[
 // CHECK-NEXT: %[[END:.+]] = affine.apply #[[TWICE]]()[
 // CHECK:   scf.for %{{.+}} = %[[BEGIN]] to %[[END]] step %c2
-// CHECK:     scf.for %{{.+}} = %c0 to %{{.+}} step %c6
+// CHECK:     scf.for %{{.+}} = %{{.+}} to %{{.+}} step %c6
 // CHECK:       kernel.matmul ins({{.*}} memref<2x{{.*}} outs(%{{.+}} : tensor<?x32xf32>)
 // CHECK:       math.erfc
 // CHECK:       kernel.quantize ins(%{{.+}} : tensor<?x32xf32>) outs({{.*}} : tensor<?x32xi8>, tensor<?x1xf32>, tensor<?x1xi32>)

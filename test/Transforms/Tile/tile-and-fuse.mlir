@@ -4,12 +4,24 @@
 #row = affine_map<(d0, d1) -> (d0)>
 #col = affine_map<(d0, d1) -> (d1)>
 
-// Threads own panels; the product's tile meets the bias in cache.
+// Threads own panels, or rows of all panels, if each has 128 of them; the
+// product's tile meets the bias in cache.
 // CHECK-LABEL: func.func @tile_and_fuse_product
+// CHECK-SAME: %[[ROWS:[^ ]+]]: index
 // CHECK: %[[N:.+]] = kernel.num_threads
-// CHECK: scf.forall (%{{.+}}) in (%[[N]])
+// CHECK: scf.forall (%[[T:.+]]) in (%[[N]])
+// CHECK: %[[LEAST:.+]] = arith.muli %[[N]], %c128
+// CHECK: %[[MANY:.+]] = arith.cmpi uge, %[[ROWS]], %[[LEAST]]
+// CHECK: %[[ACROSS:.+]] = arith.select %[[MANY]], %c1, %[[N]]
+// CHECK: %[[COLUMN:.+]] = arith.remui %[[T]], %[[ACROSS]]
+// CHECK: %[[LINE:.+]] = arith.divui %[[T]], %[[ACROSS]]
+// CHECK: %[[DOWN:.+]] = arith.divui %[[N]], %[[ACROSS]]
+// CHECK: %[[FIRST:.+]] = arith.muli %[[LINE]], %[[ROWS]]
+// CHECK: %[[BEGIN:.+]] = arith.divui %[[FIRST]], %[[DOWN]]
+// CHECK: %[[END:.+]] = arith.divui %{{.+}}, %[[DOWN]]
+// CHECK: arith.muli %[[COLUMN]], %c2
 // CHECK: scf.for
-// CHECK: scf.for %{{.+}} = %c0 to %{{.+}} step %c6
+// CHECK: scf.for %{{.+}} = %[[BEGIN]] to %[[END]] step %c6
 // CHECK: %[[P:.+]] = kernel.matmul {{.+}} outs(%{{.+}} : tensor<?x32xf32>)
 // CHECK: %[[S:.+]] = tensor.extract_slice %[[P]]
 // CHECK: linalg.generic {{.+}} ins(%[[S]], %{{.+}} : tensor<?x32xf32>, tensor<32xf32>)

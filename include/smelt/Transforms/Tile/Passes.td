@@ -142,14 +142,16 @@ def TileAndFuse : Pass<"smelt-tile-and-fuse", "::mlir::func::FuncOp"> {
     the team. Inside, loops walk tiles; the producers that only this op reads
     are computed tile by tile:
 
-    - an elementwise op over matrix products: threads own panels; for each
+    - an elementwise op over matrix products: threads own panels, or all panels
+      for rows of their own if each has 128 of those; for each
       panel, for each `row-tile` rows, the product's tile and the elementwise op.
       Panels go as many at a time as have `panel-tile` times 16 columns, as long
       as they fit `panel-tile-bytes`, then those left one by one; with a
       kernel.quantize of groups of its columns, all panels of a group;
     - an op over rows: threads own rows; with producers (the sums of a norm),
       row by row;
-    - attention: threads own kv heads, then rows.
+    - attention: threads own kv heads, then rows; that of encoders only rows, if
+      each has 128.
 
     ```mlir
     #id = affine_map<(d0, d1) -> (d0, d1)>
