@@ -30,6 +30,9 @@
 // A cache of integers is read as it is stored: the scale of a position's keys
 // multiplies its score, that of its values its e before it multiplies them.
 //
+// Rows of a step that may be rounded to bf16 go through tile registers, if the
+// target has those (BF16QueryTile.h); all others through registers of f32.
+//
 //===----------------------------------------------------------------------===//
 #include "BF16QueryTile.h"
 
@@ -88,6 +91,8 @@ private:
   /// The tiles of `count` tokens from `row` on.
   void forEachTile(Value row, Value count, Value head,
                    function_ref<void(QueryTile &)> body);
+  void forEachBF16Tile(Value row, Value count, Value head,
+                       function_ref<void(QueryTile &)> body);
   /// Query heads [from, to) in tiles of `members` heads each, of the tokens
   /// that lie from `number` to `last` behind `row`.
   void forEachMember(Value row, Value number, Value last, Value head,
@@ -156,30 +161,30 @@ void AttentionEmitter::forEachMember(Value row, Value number, Value last,
          });
 }
 
+void AttentionEmitter::forEachBF16Tile(Value row, Value count, Value head,
+                                       function_ref<void(QueryTile &)> body) {
+  // The last one has what is left, of a tile register if that is enough.
+  constexpr int64_t few = kernel::TileDotOp::maxRows;
+  Value behind = e.index(shape.tokens - 1), end = e.sub(count, e.index(1));
+  auto emit = [&](Value number, ValueRange) -> Emitter::Values {
+    Value last = arith::MinSIOp::create(e.b, e.loc, e.add(number, behind), end);
+    auto forShape = [&](TileShape shape) {
+      forEachMember(row, number, last, head, shape, 0, op.group, body);
+    };
+    Value isMore = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::sge,
+                                         e.sub(last, number), e.index(few));
+    e.branch(isMore, [&] { forShape(shape); }, [&] { forShape({few, 1}); });
+    return {};
+  };
+  e.loop(e.index(0), count, shape.tokens, {}, emit);
+}
+
 void AttentionEmitter::forEachTile(Value row, Value count, Value head,
                                    function_ref<void(QueryTile &)> body) {
+  if (op.inTiles)
+    return forEachBF16Tile(row, count, head, body);
   Value tokens = e.index(shape.tokens), behind = e.index(shape.tokens - 1);
   Value whole = e.mul(e.div(count, tokens), tokens);
-  if (op.inTiles) {
-    // The last one has what is left, of a tile register if that is enough.
-    constexpr int64_t few = kernel::TileDotOp::maxRows;
-    Value end = e.sub(count, e.index(1));
-    e.loop(e.index(0), count, shape.tokens, {},
-           [&](Value number, ValueRange) -> Emitter::Values {
-             Value last =
-                 arith::MinSIOp::create(e.b, e.loc, e.add(number, behind), end);
-             auto forShape = [&](TileShape shape) {
-               forEachMember(row, number, last, head, shape, 0, op.group, body);
-             };
-             Value isMore =
-                 arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::sge,
-                                       e.sub(last, number), e.index(few));
-             e.branch(
-                 isMore, [&] { forShape(shape); }, [&] { forShape({few, 1}); });
-             return {};
-           });
-    return;
-  }
   if (shape.tokens > 1)
     e.loop(e.index(0), whole, shape.tokens, {},
            [&](Value number, ValueRange) -> Emitter::Values {
