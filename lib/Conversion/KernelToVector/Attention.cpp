@@ -526,7 +526,7 @@ static std::function<KVBlock(Value start, Value last, Value base)>
 makePanels(Emitter &e, kernel::AttentionOp op) {
   BF16Panels panels(e, op, op.getSize());
   return [op, panels](Value start, Value last, Value base) mutable {
-    return panels.pack(op.getK(), op.getV(), start, last, base);
+    return panels.pack(op.getK(), op.getV(), {start, last, base});
   };
 }
 

@@ -77,15 +77,15 @@ BF16Panels::BF16Panels(Emitter &e, Operation *anchor, int64_t size)
   values = room(panelsOf(size) * llm::blockPositions / 2);
 }
 
-Value BF16Panels::rowOf(Value p) {
-  return arith::MinSIOp::create(e.b, e.loc, e.add(start, p), last);
+Value BF16Panels::rowOf(const Place &at, Value p) {
+  return arith::MinSIOp::create(e.b, e.loc, e.add(at.start, p), at.last);
 }
 
 /// Words of pairs of d, transposed: those of 16 positions become 16 lines.
-void BF16Panels::packKeys(Value k) {
+void BF16Panels::packKeys(Value k, const Place &at) {
   VectorType words = e.vectorOf(e.b.getI32Type());
   auto line = VectorType::get({kLine}, e.b.getBF16Type());
-  Value end = e.add(e.sub(last, start), e.index(1));
+  Value end = e.add(e.sub(at.last, at.start), e.index(1));
   end = arith::MinSIOp::create(e.b, e.loc, end, e.index(llm::blockPositions));
   e.loop(e.index(0), end, TileDotOp::columns, {},
          [&](Value p, ValueRange) -> Emitter::Values {
@@ -94,9 +94,9 @@ void BF16Panels::packKeys(Value k) {
            for (int64_t d = 0; d < size; d += kLine) {
              Emitter::Values tile;
              for (int64_t i = 0; i < TileDotOp::columns; ++i) {
-               Value row = rowOf(e.add(p, e.index(i)));
+               Value row = rowOf(at, e.add(p, e.index(i)));
                tile.push_back(vector::BitCastOp::create(
-                   e.b, e.loc, words, loadLine(e, k, row, base, d, size)));
+                   e.b, e.loc, words, loadLine(e, k, row, at.base, d, size)));
              }
              transpose(e, tile);
              for (auto [i, word] : llvm::enumerate(tile))
@@ -109,14 +109,14 @@ void BF16Panels::packKeys(Value k) {
 }
 
 /// Two positions by turns.
-void BF16Panels::packValues(Value v) {
+void BF16Panels::packValues(Value v, const Place &at) {
   constexpr int64_t lines = llm::blockPositions / 2;
   e.loop(e.index(0), e.index(lines), [&](Value i) {
     Value even = e.mul(i, e.index(2));
-    Value rows[] = {rowOf(even), rowOf(e.add(even, e.index(1)))};
+    Value rows[] = {rowOf(at, even), rowOf(at, e.add(even, e.index(1)))};
     for (int64_t panel = 0; panel < panelsOf(size); ++panel) {
       int64_t d = panel * TileDotOp::columns;
-      Value column = e.add(base, e.index(d)), halves[2];
+      Value column = e.add(at.base, e.index(d)), halves[2];
       for (int64_t half : {0, 1})
         halves[half] = loadRounded(e, v, rows[half], column, size - d);
       e.storeVector(join(e, halves[0], halves[1], /*byTurns=*/true), values,
@@ -125,13 +125,9 @@ void BF16Panels::packValues(Value v) {
   });
 }
 
-KVBlock BF16Panels::pack(Value k, Value v, Value start, Value last,
-                         Value base) {
-  this->start = start;
-  this->last = last;
-  this->base = base;
-  packKeys(k);
-  packValues(v);
+KVBlock BF16Panels::pack(Value k, Value v, const Place &at) {
+  packKeys(k, at);
+  packValues(v, at);
   KVBlock block;
   block.keyPanels = keys;
   block.valuePanels = values;

@@ -20,21 +20,22 @@ class BF16Panels {
 public:
   /// Room for them on the stack of the function that `anchor` stands in.
   BF16Panels(Emitter &e, mlir::Operation *anchor, int64_t size);
-  /// The block of the rows [start, last] of `k` and `v`, from column `base` on;
-  /// of 64 positions, those behind the last row are as that one, or anything.
-  KVBlock pack(mlir::Value k, mlir::Value v, mlir::Value start,
-               mlir::Value last, mlir::Value base);
+  /// Where a block is: in the rows [start, last] from column `base` on. Of 64
+  /// positions, those behind the last row are as that one, or anything.
+  struct Place {
+    mlir::Value start, last, base;
+  };
+  KVBlock pack(mlir::Value k, mlir::Value v, const Place &at);
 
 private:
-  void packKeys(mlir::Value k);
-  void packValues(mlir::Value v);
+  void packKeys(mlir::Value k, const Place &at);
+  void packValues(mlir::Value v, const Place &at);
   /// The row of position `p` of the block.
-  mlir::Value rowOf(mlir::Value p);
+  mlir::Value rowOf(const Place &at, mlir::Value p);
 
   Emitter &e;
   const int64_t size;
   mlir::Value keys, values; // [panels * lines, 32]
-  mlir::Value start, last, base;
 };
 
 /// Up to 16 rows of one query head, whose products tile registers make: of what
