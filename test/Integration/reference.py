@@ -115,8 +115,13 @@ class Weights:
         return rows
 
 
-def attend(q, k, v, heads, kvHeads, spans):
-    """softmax(q . k / sqrt(size)) . v; row m sees the rows spans[m]."""
+BLOCK = 64  # positions whose weights are relative to their largest score
+
+
+def attend(q, k, v, heads, kvHeads, spans, round=exactly):
+    """softmax(q . k / sqrt(size)) . v; row m sees the rows spans[m]. What is
+    multiplied is rounded."""
+    q, k, v = (list(map(round, rows)) for rows in (q, k, v))
     size, out = len(q[0]) // heads, []
     for m, (begin, end) in enumerate(spans):
         out.append([])
@@ -127,9 +132,14 @@ def attend(q, k, v, heads, kvHeads, spans):
             query = q[m][mine]
             scores = [dot(query, k[p][theirs]) / math.sqrt(size)
                       for p in range(begin, end)]
-            top = max(scores)
-            weights = [math.exp(score - top) for score in scores]
-            total = sum(weights)
+            top, total, weights = max(scores), 0, []
+            for b in range(0, len(scores), BLOCK):
+                most = max(scores[b:b + BLOCK])
+                exact = [math.exp(score - most)
+                         for score in scores[b:b + BLOCK]]
+                total += sum(exact) * math.exp(most - top)
+                weights += [weight * math.exp(most - top)
+                            for weight in round(exact)]
             columns = zip(*(v[p][theirs] for p in range(begin, end)))
             out[-1] += [dot(weights, column) / total for column in columns]
     return out
@@ -233,8 +243,9 @@ def llama(config, tensors, ids, round=exactly, cache="f32"):
                           else "lm_head", x)
 
 
-def bert(config, tensors, ids, types, round=exactly):
-    """The last hidden state [tokens][hidden_size] of one sequence."""
+def bert(config, tensors, ids, types, round=exactly, roundAttended=exactly):
+    """The last hidden state [tokens][hidden_size] of one sequence; what attention
+    multiplies is rounded by `roundAttended`."""
     weights = Weights(tensors, round)
     activation = ACTIVATIONS[config["hidden_act"]]
 
@@ -254,7 +265,7 @@ def bert(config, tensors, ids, types, round=exactly):
         layer = f"encoder.layer.{i}."
         q, k, v = (weights.linear(f"{layer}attention.self.{name}", x)
                    for name in ("query", "key", "value"))
-        attended = attend(q, k, v, heads, heads, spans)
+        attended = attend(q, k, v, heads, heads, spans, roundAttended)
         out = weights.linear(layer + "attention.output.dense", attended)
         x = norm(list(map(add, x, out)), layer + "attention.output.LayerNorm")
         up = weights.linear(layer + "intermediate.dense", x)
