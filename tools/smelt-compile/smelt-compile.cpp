@@ -98,8 +98,8 @@ int main(int argc, char **argv) {
                  "what to call the model (default: as the checkpoint's folder)")
       ->type_name("NAME");
   app.add_option("--dtype", options.dtype,
-                 "what inputs of linear layers are rounded to (default: as the "
-                 "checkpoint)")
+                 "what inputs of linear layers are rounded to, and those of an "
+                 "encoder's attention may be (default: as the checkpoint)")
       ->check(CLI::IsMember({"f32", "bf16"}))
       ->type_name("f32|bf16");
   std::vector<std::string> caches;
