@@ -25,7 +25,8 @@ using smelt::kernel::AttentionOp;
 
 namespace {
 
-/// The only user of `value` that rounds it element by element, or null.
+/// The only user of `value` that rounds it to bf16, element by element, or
+/// null.
 linalg::GenericOp findRounding(Value value) {
   if (!value.hasOneUse())
     return {};
@@ -36,7 +37,8 @@ linalg::GenericOp findRounding(Value value) {
     return {};
   Block &body = *generic.getBlock();
   auto round = dyn_cast<arith::TruncFOp>(body.front());
-  if (!round || round.getIn() != body.getArgument(0) || round.getRoundingmode())
+  if (!round || round.getIn() != body.getArgument(0) ||
+      round.getRoundingmode() || !round.getType().isBF16())
     return {};
   Operation *yield = body.getTerminator();
   return yield->getOperand(0) == round.getOut() ? generic : nullptr;

@@ -79,6 +79,21 @@ func.func @negative_transposed(%q: tensor<?x?xf32>, %i: tensor<?xi32>, %f: tenso
   } -> tensor<?x?xbf16>
   return %r : tensor<?x?xbf16>
 }
+// Attention writes f32 or bf16.
+// CHECK-LABEL: func.func @negative_f16
+// CHECK: kernel.attention {{.*}} outs(%{{.+}} : tensor<?x?xf32>)
+// CHECK: arith.truncf %{{.+}} : f32 to f16
+func.func @negative_f16(%q: tensor<?x?xf32>, %i: tensor<?xi32>, %f: tensor<?x?xf32>, %g: tensor<?x?xf16>) -> tensor<?x?xf16> {
+  %a = kernel.attention ins(%q, %q, %q, %i, %i : tensor<?x?xf32>, tensor<?x?xf32>, tensor<?x?xf32>, tensor<?xi32>)
+      outs(%f : tensor<?x?xf32>) {group = 1 : i64, size = 4 : i64, scale = 0.5 : f32, compute = bf16} -> tensor<?x?xf32>
+  %r = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%a : tensor<?x?xf32>) outs(%g : tensor<?x?xf16>) {
+  ^bb0(%in: f32, %out: f16):
+    %t = arith.truncf %in : f32 to f16
+    linalg.yield %t : f16
+  } -> tensor<?x?xf16>
+  return %r : tensor<?x?xf16>
+}
 }
 
 // -----
