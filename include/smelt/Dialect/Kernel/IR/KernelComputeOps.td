@@ -380,9 +380,9 @@ def Kernel_MergeSpansOp : Kernel_ComputeOp<"merge_spans"> {
 def Kernel_AttentionOp : Kernel_ComputeOp<"attention", [AllTypesMatch<["begin", "end"]>]> {
   let summary = "attention of rows over ranges of the step's own rows (llm.attention)";
   let description = [{
-    Row m sees rows begin[m] to end[m] of `k` and `v`. Where tile registers
-    multiply bf16 and `compute` is bf16, they make the products of what is
-    rounded to it (subnormals may count as zeros); others are made in f32.
+    Row m sees rows begin[m] to end[m] of `k` and `v`. What products are made of
+    may be rounded to `compute`, whose subnormals may count as zeros if it is
+    bf16; sums are f32.
 
     ```mlir
     kernel.attention ins(%q, %k, %v, %begin, %end
