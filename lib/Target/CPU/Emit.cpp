@@ -21,6 +21,8 @@
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/Analysis/LoopInfo.h"
+#include "llvm/Analysis/ScalarEvolution.h"
 #include "llvm/Analysis/TargetLibraryInfo.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
@@ -29,6 +31,7 @@
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Target/TargetMachine.h"
+#include "llvm/Transforms/Utils/LoopUtils.h"
 
 using namespace smelt;
 
@@ -128,6 +131,19 @@ static constexpr char passes[] =
     "early-cse<memssa>,simplifycfg,instcombine,loop(indvars,loop-deletion),"
     "vector-combine,div-rem-pairs,simplifycfg)";
 
+/// Says how often loops turn, where that is known. Of a loop that it knows
+/// nothing of, LLVM assumes about 31 turns, so that the constants of a short
+/// loop would keep their registers and the sums of a long one be spilled.
+static void addTripCounts(llvm::Function &function,
+                          llvm::FunctionAnalysisManager &functions) {
+  auto &loops = functions.getResult<llvm::LoopAnalysis>(function);
+  auto &evolution =
+      functions.getResult<llvm::ScalarEvolutionAnalysis>(function);
+  for (llvm::Loop *loop : loops.getLoopsInPreorder())
+    if (unsigned count = evolution.getSmallConstantTripCount(loop))
+      llvm::setLoopEstimatedTripCount(loop, count, /*invocations=*/1);
+}
+
 static void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::PassBuilder builder(&machine);
   llvm::LoopAnalysisManager loops;
@@ -146,6 +162,9 @@ static void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::ModulePassManager all;
   llvm::cantFail(builder.parsePassPipeline(all, passes));
   all.run(module, modules);
+  for (llvm::Function &function : module)
+    if (!function.isDeclaration())
+      addTripCounts(function, functions);
 }
 
 static bool generate(llvm::Module &module, llvm::TargetMachine &machine,
