@@ -33,9 +33,10 @@ QueryTile::Row FMAQueryTile::rowOf(int64_t r) {
 void FMAQueryTile::prefetchValues(const KVBlock &block, Value p, Value d,
                                   int64_t width) {
   int64_t turns = llm::blockPositions / width * op.size;
+  int64_t part = llvm::divideCeil(block.valueCount, turns);
   Value turn = e.add(e.mul(e.div(p, e.index(width)), e.index(op.size)), d);
-  block.prefetchValues(
-      e.mul(turn, e.index(llvm::divideCeil(block.valueCount, turns))));
+  for (int64_t i = 0; i < part; i += block.line)
+    block.prefetchValues(e.add(e.mul(turn, e.index(part)), e.index(i)));
 }
 
 /// While the columns of outputs, which take `sweeps` loops over positions, are

@@ -44,6 +44,31 @@ func.func @integers(%q: memref<?x112xf32>, %i: memref<?xi32>, %k: memref<2x?x1x1
 
 // -----
 
+// Four heads of a token read a block of 8 KiB of keys, 64 positions at a time,
+// and of values: two lines of values are asked for with each head dimension, two
+// of the next block's keys with each position, so that all of them are.
+module attributes {llm.target = "avx512"} {
+// CHECK-LABEL: func.func @ahead
+// CHECK:         memref.prefetch %arg3[
+// CHECK-NOT:     vector.load %arg2[
+// CHECK:         memref.prefetch %arg3[
+// CHECK-NOT:     memref.prefetch
+// CHECK-COUNT-4: vector.load %arg2[
+// CHECK:         memref.prefetch %arg2[
+// CHECK-NOT:     vector.load %arg3[
+// CHECK:         memref.prefetch %arg2[
+// CHECK-NOT:     memref.prefetch
+// CHECK-COUNT-4: vector.load %arg3[
+func.func @ahead(%q: memref<?x256xf32>, %i: memref<?xi32>, %k: memref<2x?x1x64x64xbf16>, %v: memref<2x?x1x64x64xbf16>, %l: index, %t: memref<?x?xi32>, %o: memref<?x256xf32>) {
+  %c0 = arith.constant 0 : index
+  kernel.cached_attention ins(%q, %i, %i : memref<?x256xf32>, memref<?xi32>) over %k, %v[%l, %c0] by %t : memref<2x?x1x64x64xbf16>, memref<2x?x1x64x64xbf16>, memref<?x?xi32>
+    outs(%o : memref<?x256xf32>) {group = 4 : i64, scale = 0.25 : f32}
+  return
+}
+}
+
+// -----
+
 // Up to 32 rows in tile registers, of a block whose keys and values became panels
 // of pairs; weights are rounded, and so is the result.
 module attributes {llm.target = "amx"} {
