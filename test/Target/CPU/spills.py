@@ -1,9 +1,14 @@
-"""Exits with 1 if a loop of assembly keeps vectors of its own on the stack.
+#!/usr/bin/env python3
+# ===- spills.py - Sums of products stay in registers -----------------------===//
+#
+# Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# ===----------------------------------------------------------------------===//
+"""Usage: spills.py ASSEMBLY INSTRUCTION COUNT
 
-usage: spills.py ASSEMBLY INSTRUCTION COUNT
-
-Of innermost loops, those with at least COUNT of INSTRUCTION are looked at;
-there must be some.
+Exits with 1 if an innermost loop of x86-64 ASSEMBLY with at least COUNT of
+INSTRUCTION reads or writes vectors on the stack, or if there is no such loop.
 """
 import re
 import sys
@@ -20,6 +25,8 @@ def innermost_loops(lines):
 
 
 def main():
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
     path, instruction, count = sys.argv[1:]
     with open(path) as file:
         lines = file.read().split("\n")
