@@ -28,15 +28,22 @@ QueryTile::Row FMAQueryTile::rowOf(int64_t r) {
   return {e.index(r), token, first};
 }
 
+/// Part `turn` of `count` elements, as many as there are `turns`, by a cache
+/// line each of `line`.
+static void askForPart(Emitter &e, function_ref<void(Value offset)> ask,
+                       int64_t count, int64_t line, Value turn, int64_t turns) {
+  int64_t part = llvm::divideCeil(count, turns);
+  for (int64_t i = 0; i < part; i += line)
+    ask(e.add(e.mul(turn, e.index(part)), e.index(i)));
+}
+
 /// While scores of `width` positions from p on take head dimension d: the next
 /// of the parts that the block's values have, as many as there are such turns.
 void FMAQueryTile::prefetchValues(const KVBlock &block, Value p, Value d,
                                   int64_t width) {
-  int64_t turns = llm::blockPositions / width * op.size;
-  int64_t part = llvm::divideCeil(block.valueCount, turns);
   Value turn = e.add(e.mul(e.div(p, e.index(width)), e.index(op.size)), d);
-  for (int64_t i = 0; i < part; i += block.line)
-    block.prefetchValues(e.add(e.mul(turn, e.index(part)), e.index(i)));
+  askForPart(e, block.prefetchValues, block.valueCount, block.line, turn,
+             llm::blockPositions / width * op.size);
 }
 
 /// While the columns of outputs, which take `sweeps` loops over positions, are
@@ -44,10 +51,9 @@ void FMAQueryTile::prefetchValues(const KVBlock &block, Value p, Value d,
 /// keys, as many as there are such turns.
 void FMAQueryTile::prefetchKeys(const KVBlock &block, Value p, int64_t sweep,
                                 int64_t sweeps) {
-  int64_t part = llvm::divideCeil(block.keyCount, llm::blockPositions * sweeps);
   Value turn = e.add(p, e.index(sweep * llm::blockPositions));
-  for (int64_t i = 0; i < part; i += block.line)
-    block.prefetchKeys(e.add(e.mul(turn, e.index(part)), e.index(i)));
+  askForPart(e, block.prefetchKeys, block.keyCount, block.line, turn,
+             llm::blockPositions * sweeps);
 }
 
 void FMAQueryTile::emitScores(const KVBlock &block) {
