@@ -207,9 +207,11 @@ def windowOf(config, layer):
     return config.get("sliding_window")
 
 
-def llama(config, tensors, ids, round=exactly, cache="f32"):
+def llama(config, tensors, ids, round=exactly, cache="f32",
+          roundAttended=exactly):
     """Logits [tokens][vocab_size] of one sequence; `cache` is what keys and
-    values are rounded to after `round`."""
+    values are rounded to after `round`, what attention multiplies is rounded by
+    `roundAttended`."""
     weights = Weights(tensors, round)
     heads, kvHeads = (config["num_attention_heads"],
                       config["num_key_value_heads"])
@@ -228,7 +230,8 @@ def llama(config, tensors, ids, round=exactly, cache="f32"):
                 for rows in (rope(k, frequencies), v))
         window = windowOf(config, i) or len(ids)
         spans = [(max(0, m + 1 - window), m + 1) for m in range(len(ids))]
-        attended = attend(rope(q, frequencies), k, v, heads, kvHeads, spans)
+        attended = attend(rope(q, frequencies), k, v, heads, kvHeads, spans,
+                          roundAttended)
         x = list(map(add, x, weights.linear(layer + "self_attn.o_proj",
                                             attended)))
         normed = rmsNorm(

@@ -30,8 +30,10 @@
 // A cache of integers is read as it is stored: the scale of a position's keys
 // multiplies its score, that of its values its e before it multiplies them.
 //
-// Rows of a step that may be rounded to bf16 go through tile registers, if the
-// target has those (BF16QueryTile.h); all others through registers of f32.
+// What may be rounded to bf16 is, where the target then multiplies faster: rows
+// of a step go through tile registers or, like those of a cache of bf16,
+// through dot products of pairs (BF16QueryTile.h). All else is multiplied as
+// f32.
 //
 //===----------------------------------------------------------------------===//
 #include "BF16QueryTile.h"
@@ -91,8 +93,9 @@ private:
   /// The tiles of `count` tokens from `row` on.
   void forEachTile(Value row, Value count, Value head,
                    function_ref<void(QueryTile &)> body);
-  void forEachBF16Tile(Value row, Value count, Value head,
-                       function_ref<void(QueryTile &)> body);
+  void forEachTileOfRegisters(Value row, Value count, Value head,
+                              function_ref<void(QueryTile &)> body);
+  void withTile(const TilePlace &at, function_ref<void(QueryTile &)> body);
   /// Query heads [from, to) in tiles of `members` heads each, of the tokens
   /// that lie from `number` to `last` behind `row`.
   void forEachMember(Value row, Value number, Value last, Value head,
@@ -111,10 +114,11 @@ private:
 AttentionEmitter::AttentionEmitter(Emitter &e, Operation *anchor,
                                    const Attention &op)
     : e(e), op(op), shape{0, 0} {
-  const int64_t rowTile = op.inTiles ? e.target.tileRows : e.target.rowTile;
+  const bool inTiles = op.products == Products::Tiles;
+  const int64_t rowTile = e.target.productRows(inTiles);
   // The most rows; of those the most heads, for which fewer tokens suffice. A
   // tile register's rows are of one head.
-  const int64_t most = op.inTiles ? 1 : std::min(op.group, rowTile);
+  const int64_t most = inTiles ? 1 : std::min(op.group, rowTile);
   for (int64_t members = 1; members <= most; ++members) {
     int64_t tokens = rowTile / members;
     if (op.group % members == 0 &&
@@ -131,8 +135,8 @@ AttentionEmitter::AttentionEmitter(Emitter &e, Operation *anchor,
   scratch.outputs =
       buffer({sharing * op.group,
               static_cast<int64_t>(llvm::alignTo(op.size, e.lanes()))});
-  if (op.inTiles)
-    BF16QueryTile::addScratch(e, anchor, op.size, sharing * op.group, scratch);
+  if (op.products != Products::Floats)
+    addRoundedScratch(e, anchor, op.size, sharing * op.group, rowTile, scratch);
 }
 
 void AttentionEmitter::forEachMember(Value row, Value number, Value last,
@@ -150,19 +154,26 @@ void AttentionEmitter::forEachMember(Value row, Value number, Value last,
                         e.add(row, last),
                         e.mul(queryHead, e.index(op.size)),
                         place};
-           if (op.inTiles) {
-             BF16QueryTile tile(e, op, scratch, at);
-             body(tile);
-           } else {
-             FMAQueryTile tile(e, op, scratch, at);
-             body(tile);
-           }
+           withTile(at, body);
            return {};
          });
 }
 
-void AttentionEmitter::forEachBF16Tile(Value row, Value count, Value head,
-                                       function_ref<void(QueryTile &)> body) {
+void AttentionEmitter::withTile(const TilePlace &at,
+                                function_ref<void(QueryTile &)> body) {
+  auto call = [&](QueryTile &&tile) { body(tile); };
+  switch (op.products) {
+  case Products::Floats:
+    return call(FMAQueryTile(e, op, scratch, at));
+  case Products::Pairs:
+    return call(PairQueryTile(e, op, scratch, at));
+  case Products::Tiles:
+    return call(TileQueryTile(e, op, scratch, at));
+  }
+}
+
+void AttentionEmitter::forEachTileOfRegisters(
+    Value row, Value count, Value head, function_ref<void(QueryTile &)> body) {
   // The last one has what is left, of a tile register if that is enough.
   constexpr int64_t few = kernel::TileDotOp::maxRows;
   Value behind = e.index(shape.tokens - 1), end = e.sub(count, e.index(1));
@@ -181,8 +192,8 @@ void AttentionEmitter::forEachBF16Tile(Value row, Value count, Value head,
 
 void AttentionEmitter::forEachTile(Value row, Value count, Value head,
                                    function_ref<void(QueryTile &)> body) {
-  if (op.inTiles)
-    return forEachBF16Tile(row, count, head, body);
+  if (op.products == Products::Tiles)
+    return forEachTileOfRegisters(row, count, head, body);
   Value tokens = e.index(shape.tokens), behind = e.index(shape.tokens - 1);
   Value whole = e.mul(e.div(count, tokens), tokens);
   if (shape.tokens > 1)
@@ -340,6 +351,13 @@ static Attention describeCached(Emitter &e, Op op, Value firstHead) {
   attention.size = op.getKPool().getType().getDimSize(3);
   attention.group = op.getGroup();
   attention.scale = op.getScale().convertToDouble();
+  // Keys of a pair are two rows of the cache.
+  const bool inPairs = e.target.multipliesPairs() && attention.size % 2 == 0 &&
+                       op.getKPool().getType().getElementType().isBF16();
+  if (inPairs) {
+    attention.products = Products::Pairs;
+    attention.operandRegisters = 3; // both rows, and the pairs
+  }
   attention.isSameSequence = [&e, op](Value row, Value other) mutable -> Value {
     return arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::eq,
                                  e.load(op.getSlots(), {row}),
@@ -349,21 +367,33 @@ static Attention describeCached(Emitter &e, Op op, Value firstHead) {
     return causalRange(e, op, row);
   };
   int64_t padded = llvm::alignTo(attention.size, e.lanes());
-  attention.block = [&e, op, firstHead, padded](Value row, Value head,
-                                                Value b) mutable {
+  attention.block = [&e, op, firstHead, padded, inPairs](Value row, Value head,
+                                                         Value b) mutable {
     Value slot = e.loadIndex(op.getSlots(), {row});
     Value id = e.loadIndex(op.getTable(), {slot, b});
     Value poolHead = firstHead ? e.add(firstHead, head) : head;
     // Rows of values that are padded are read in whole vectors.
     bool isPadded = op.getVPool().getType().getDimSize(4) >= padded;
     KVBlock block;
-    block.keys = [&e, op, id, poolHead](Value d, Value p) mutable {
-      return e.loadVector(op.getKPool(), {op.getLayer(), id, poolHead, d, p});
+    // A vector of a row of a block, with the next one's beside it if pairs are
+    // asked for.
+    auto load = [&e, op, id, poolHead, inPairs](Value pool, Value row,
+                                                Value next, Value column,
+                                                Value mask) mutable -> Value {
+      auto stored = [&](Value row) {
+        return e.loadStored(pool, {op.getLayer(), id, poolHead, row, column},
+                            mask);
+      };
+      return inPairs ? makePairs(e, stored(row), stored(next))
+                     : e.extend(stored(row));
     };
-    block.values = [&e, op, id, poolHead, isPadded](Value p, Value d,
-                                                    Value mask) mutable {
-      return e.loadVector(op.getVPool(), {op.getLayer(), id, poolHead, p, d},
-                          isPadded ? Value() : mask);
+    block.keys = [&e, op, load, inPairs](Value d, Value p) mutable {
+      Value next = inPairs ? e.add(d, e.index(1)) : Value();
+      return load(op.getKPool(), d, next, p, {});
+    };
+    block.values = [op, load, isPadded](Value p, Value next, Value d,
+                                        Value mask) mutable {
+      return load(op.getVPool(), p, next, d, isPadded ? Value() : mask);
     };
     auto scales = [&e, op, id, poolHead](unsigned which) {
       return [&e, op, id, poolHead, which](Value p) mutable {
@@ -514,7 +544,8 @@ makeFloatBlocks(Emitter &e, kernel::AttentionOp op) {
     block.keys = [&e, keys](Value d, Value p) {
       return e.loadVector(keys, {d, p});
     };
-    block.values = [&e, op, base, start](Value p, Value d, Value mask) mutable {
+    block.values = [&e, op, base, start](Value p, Value, Value d,
+                                         Value mask) mutable {
       return e.loadVector(op.getV(), {e.add(start, p), e.add(base, d)}, mask);
     };
     return block;
@@ -530,6 +561,13 @@ makePanels(Emitter &e, kernel::AttentionOp op) {
   };
 }
 
+/// How what may be rounded to bf16 is multiplied.
+static Products productsOfBF16(const TargetRecord &target) {
+  if (target.hasTiles())
+    return Products::Tiles;
+  return target.multipliesPairs() ? Products::Pairs : Products::Floats;
+}
+
 void smelt::emitAttention(Emitter &e, kernel::AttentionOp op) {
   Attention attention;
   attention.q = op.getQ();
@@ -537,9 +575,11 @@ void smelt::emitAttention(Emitter &e, kernel::AttentionOp op) {
   attention.size = op.getSize();
   attention.group = op.getGroup();
   attention.scale = op.getScale().convertToDouble();
-  attention.inTiles = e.target.hasTiles() && op.getCompute().isBF16();
+  if (op.getCompute().isBF16())
+    attention.products = productsOfBF16(e.target);
+  const bool isRounded = attention.products != Products::Floats;
   // For which a block is transposed once.
-  attention.sharing = attention.inTiles ? 128 : 96;
+  attention.sharing = isRounded ? 128 : 96;
   attention.isSameSequence = [&](Value row, Value other) -> Value {
     return arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::eq,
                                  e.load(op.getBegin(), {row}),
@@ -550,8 +590,7 @@ void smelt::emitAttention(Emitter &e, kernel::AttentionOp op) {
     return {e.index(0), e.sub(e.loadIndex(op.getEnd(), {row}),
                               e.loadIndex(op.getBegin(), {row}))};
   };
-  auto makeBlock =
-      attention.inTiles ? makePanels(e, op) : makeFloatBlocks(e, op);
+  auto makeBlock = isRounded ? makePanels(e, op) : makeFloatBlocks(e, op);
   attention.block = [&](Value row, Value head, Value b) {
     Value start = e.add(e.loadIndex(op.getBegin(), {row}),
                         e.mul(b, e.index(llm::blockPositions)));

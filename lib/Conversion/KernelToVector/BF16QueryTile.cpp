@@ -1,13 +1,13 @@
-//===- BF16QueryTile.cpp - Some rows in tile registers ----------*- C++ -*-===//
+//===- BF16QueryTile.cpp - Some rows rounded to bf16 ------------*- C++ -*-===//
 //
 // Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// Everything that kernel.tile_dot multiplies is copied first, rounded to bf16:
-// queries once for all blocks, a block once for all rows that share it. Columns
-// that fill no tile register's row are zeros.
+// Queries are copied, rounded to bf16, once for the blocks of a span. So are
+// rows of keys and values that no cache holds, once for all rows that share a
+// block. Columns that fill no tile register's row are zeros.
 //
 //===----------------------------------------------------------------------===//
 #include "BF16QueryTile.h"
@@ -48,6 +48,10 @@ static Value join(Emitter &e, Value low, Value high, bool byTurns) {
   for (int64_t i = 0; i < kLine; ++i)
     order.push_back(byTurns ? i / 2 + i % 2 * e.lanes() : i);
   return vector::ShuffleOp::create(e.b, e.loc, low, high, order);
+}
+
+Value smelt::makePairs(Emitter &e, Value low, Value high) {
+  return join(e, low, high, /*byTurns=*/true);
 }
 
 /// A line of a row of `from`: columns d to d + 32 of a head of `size` columns
@@ -119,7 +123,7 @@ void BF16Panels::packValues(Value v, const Place &at) {
       Value column = e.add(at.base, e.index(d)), halves[2];
       for (int64_t half : {0, 1})
         halves[half] = loadRounded(e, v, rows[half], column, size - d);
-      e.storeVector(join(e, halves[0], halves[1], /*byTurns=*/true), values,
+      e.storeVector(makePairs(e, halves[0], halves[1]), values,
                     {e.add(i, e.index(panel * lines)), e.index(0)});
     }
   });
@@ -131,6 +135,20 @@ KVBlock BF16Panels::pack(Value k, Value v, const Place &at) {
   KVBlock block;
   block.keyPanels = keys;
   block.valuePanels = values;
+  // Pair k / 2 of the panel that `column` is the first one of.
+  auto load = [&e = e](Value panels, int64_t lines, Value column,
+                       Value k) -> Value {
+    Value panel = e.div(column, e.index(TileDotOp::columns));
+    Value line = e.add(e.mul(panel, e.index(lines)), e.div(k, e.index(2)));
+    return vector::LoadOp::create(e.b, e.loc, e.vectorOfPairs(), panels,
+                                  ValueRange{line, e.index(0)});
+  };
+  block.keys = [load, panels = keys, lines = linesOf(size)](Value d, Value p) {
+    return load(panels, lines, p, d);
+  };
+  block.values = [load, panels = values](Value p, Value, Value d, Value) {
+    return load(panels, llm::blockPositions / 2, d, p);
+  };
   return block;
 }
 
@@ -138,41 +156,68 @@ KVBlock BF16Panels::pack(Value k, Value v, const Place &at) {
 // Rows
 //===----------------------------------------------------------------------===//
 
-void BF16QueryTile::addScratch(Emitter &e, Operation *anchor, int64_t size,
-                               int64_t sharing, Scratch &scratch) {
+void smelt::addRoundedScratch(Emitter &e, Operation *anchor, int64_t size,
+                              int64_t sharing, int64_t rowTile,
+                              Scratch &scratch) {
   auto room = [&](int64_t rows, int64_t columns, Type element) {
     return e.stackBuffer(anchor, MemRefType::get({rows, columns}, element));
   };
   scratch.queries = room(sharing, paddedToRows(size), e.b.getBF16Type());
-  scratch.rounded =
-      room(TargetRecord::tileRows, llm::blockPositions, e.b.getBF16Type());
-  scratch.sums = room(TargetRecord::tileRows,
-                      panelsOf(size) * TileDotOp::columns, e.b.getF32Type());
+  scratch.rounded = room(rowTile, llm::blockPositions, e.b.getBF16Type());
+  scratch.sums =
+      room(rowTile, panelsOf(size) * TileDotOp::columns, e.b.getF32Type());
   // Rows that no token has are merged, too: not what the stack holds, which may
   // be subnormal.
   for (int64_t number : {0, 1})
-    e.vectors(TargetRecord::tileRows, [&](Value r, Value) {
-      e.storeVector(e.zeros(), scratch.merging, {e.index(number), r});
+    e.vectors(rowTile, [&](Value r, Value mask) {
+      e.storeVector(e.zeros(), scratch.merging, {e.index(number), r}, mask);
     });
 }
 
-Value BF16QueryTile::count() { return e.add(e.sub(last, row), e.index(1)); }
+Value TileQueryTile::count() { return e.add(e.sub(last, row), e.index(1)); }
 
-void BF16QueryTile::eachRow(llvm::function_ref<void(const Row &)> body) {
+void TileQueryTile::eachRow(llvm::function_ref<void(const Row &)> body) {
   e.loop(e.index(0), count(),
          [&](Value r) { body({r, e.add(row, r), column}); });
 }
 
-void BF16QueryTile::begin() {
-  QueryTile::begin();
+/// Row `to` of the queries: `op`'s columns from `column` on.
+static void roundQuery(Emitter &e, const Attention &op, Value token,
+                       Value column, const Scratch &scratch, Value to) {
+  for (int64_t d = 0; d < op.size; d += kLine)
+    e.storeVector(loadLine(e, op.q, token, column, d, op.size), scratch.queries,
+                  {to, e.index(d)});
+}
+
+static void storeRounded(Emitter &e, Value weights, const Scratch &scratch,
+                         Value r, Value p) {
+  e.storeVector(e.round(weights, e.b.getBF16Type()), scratch.rounded, {r, p});
+}
+
+void PairQueryTile::beginSpan() {
+  QueryTile::beginSpan();
+  for (int64_t r = 0; r < rows(); ++r) {
+    Row row = rowOf(r);
+    roundQuery(e, op, row.token, row.column, scratch, e.add(place, e.index(r)));
+  }
+}
+
+void PairQueryTile::storeWeights(Value weights, Value r, Value p) {
+  storeRounded(e, weights, scratch, r, p);
+}
+
+void TileQueryTile::beginSpan() {
+  QueryTile::beginSpan();
   eachRow([&](const Row &r) {
-    for (int64_t d = 0; d < op.size; d += kLine)
-      e.storeVector(loadLine(e, op.q, r.token, r.column, d, op.size),
-                    scratch.queries, {e.add(place, r.number), e.index(d)});
+    roundQuery(e, op, r.token, r.column, scratch, e.add(place, r.number));
   });
 }
 
-void BF16QueryTile::multiply(Value a, Value panels, int64_t lines, Value sums) {
+void TileQueryTile::storeWeights(Value weights, Value r, Value p) {
+  storeRounded(e, weights, scratch, r, p);
+}
+
+void TileQueryTile::multiply(Value a, Value panels, int64_t lines, Value sums) {
   const int64_t all = cast<MemRefType>(panels.getType()).getDimSize(0) / lines;
   OpFoldResult zero = e.b.getIndexAttr(0);
   for (int64_t first = 0; first < all; first += TileDotOp::maxPanels) {
@@ -188,14 +233,14 @@ void BF16QueryTile::multiply(Value a, Value panels, int64_t lines, Value sums) {
   }
 }
 
-void BF16QueryTile::emitScores(const KVBlock &block) {
+void TileQueryTile::emitScores(const KVBlock &block) {
   Value queries = e.cut(scratch.queries, {place, e.b.getIndexAttr(0)},
                         {tokens, paddedToRows(op.size)});
   multiply(queries, block.keyPanels, linesOf(op.size), scratch.weights);
 }
 
 /// Positions that no row sees weigh zero.
-void BF16QueryTile::emitValues(const KVBlock &block, Value, Value) {
+void TileQueryTile::emitValues(const KVBlock &block, Value, Value) {
   OpFoldResult zero = e.b.getIndexAttr(0);
   Value weights =
       e.cut(scratch.rounded, {zero, zero}, {tokens, llm::blockPositions});

@@ -1,4 +1,4 @@
-//===- BF16QueryTile.h - Some rows in tile registers ------------*- C++ -*-===//
+//===- BF16QueryTile.h - Some rows rounded to bf16 --------------*- C++ -*-===//
 //
 // Part of the Smelt project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -11,8 +11,9 @@
 
 namespace smelt {
 
-/// Keys and values of a block, as panels of 16 columns of pairs of bf16, the
-/// second operands of kernel.tile_dot, one after another:
+/// Keys and values of a block, as panels of 16 columns of pairs of bf16, one
+/// after another. They are the second operands of kernel.tile_dot, and their
+/// lines those of dot products of pairs:
 ///
 ///     keys:   a panel's columns are 16 positions, its lines pairs of d
 ///     values: a panel's columns are 16 of d, its lines pairs of positions
@@ -38,28 +39,49 @@ private:
   mlir::Value keys, values; // [panels * lines, 32]
 };
 
-/// Up to 16 rows of one query head, whose products tile registers make: of what
+/// Elements of `low` and `high`, which have `lanes` bf16 each, by turns: a pair
+/// for each lane.
+mlir::Value makePairs(Emitter &e, mlir::Value low, mlir::Value high);
+
+/// Adds the buffers of products of bf16 for rows of `size` columns, of which
+/// `sharing` share a block, in tiles of `rowTile`.
+void addRoundedScratch(Emitter &e, mlir::Operation *anchor, int64_t size,
+                       int64_t sharing, int64_t rowTile, Scratch &scratch);
+
+/// Products as dot products of pairs, of what is rounded to bf16.
+class PairQueryTile : public RegisterQueryTile {
+public:
+  using RegisterQueryTile::RegisterQueryTile;
+
+  void beginSpan() override;
+
+private:
+  int64_t depth() const override { return 2; }
+  mlir::Value query(int64_t r, mlir::Value d) override {
+    return e.splatOfPair(scratch.queries, {e.add(place, e.index(r)), d});
+  }
+  mlir::Value weight(int64_t r, mlir::Value p) override {
+    return e.splatOfPair(scratch.rounded, {e.index(r), p});
+  }
+  mlir::Value multiply(mlir::Value x, mlir::Value y, mlir::Value sum) override {
+    return e.dotPairs(x, y, sum);
+  }
+  void storeWeights(mlir::Value weights, mlir::Value r, mlir::Value p) override;
+};
+
+/// Up to 32 rows of one query head, whose products tile registers make: of what
 /// is rounded to bf16. A row's bits don't depend on the others.
-class BF16QueryTile : public QueryTile {
+class TileQueryTile : public QueryTile {
 public:
   using QueryTile::QueryTile;
 
-  void begin() override;
-
-  /// Buffers that kernel.tile_dot reads and writes, for `sharing` rows that
-  /// share a block.
-  static void addScratch(Emitter &e, mlir::Operation *anchor, int64_t size,
-                         int64_t sharing, Scratch &scratch);
+  void beginSpan() override;
 
 private:
   mlir::Value count() override;
   void eachRow(llvm::function_ref<void(const Row &)> body) override;
   void emitScores(const KVBlock &block) override;
-  void storeWeights(mlir::Value weights, mlir::Value r,
-                    mlir::Value p) override {
-    mlir::Value rounded = e.round(weights, e.b.getBF16Type());
-    e.storeVector(rounded, scratch.rounded, {r, p});
-  }
+  void storeWeights(mlir::Value weights, mlir::Value r, mlir::Value p) override;
   void emitValues(const KVBlock &block, mlir::Value first,
                   mlir::Value count) override;
 

@@ -11,6 +11,8 @@
 #include "smelt/Dialect/Kernel/IR/Kernel.h"
 #include "smelt/Target/CPU/Targets.h"
 
+#include "mlir/Dialect/X86Vector/X86VectorDialect.h"
+
 namespace smelt {
 
 static_assert(kernel::TileDotOp::maxRows * kernel::TileDotOp::maxRowTiles ==
@@ -140,6 +142,23 @@ struct Emitter {
     return mlir::arith::AddFOp::create(
         b, loc, mlir::arith::MulFOp::create(b, loc, x, y), z);
   }
+  /// Two bf16 for each lane.
+  mlir::VectorType vectorOfPairs() const {
+    return mlir::VectorType::get({2 * lanes()}, b.getBF16Type());
+  }
+  /// The bf16 at `indices` and the next one, once for each lane.
+  Value splatOfPair(Value memref, mlir::ValueRange indices) {
+    Value pair = mlir::vector::LoadOp::create(
+        b, loc, mlir::VectorType::get({2}, b.getBF16Type()), memref, indices);
+    Value word = mlir::vector::BitCastOp::create(
+        b, loc, mlir::VectorType::get({1}, b.getI32Type()), pair);
+    Value words = splat(mlir::vector::ExtractOp::create(b, loc, word, 0));
+    return mlir::vector::BitCastOp::create(b, loc, vectorOfPairs(), words);
+  }
+  /// z plus the two products of each lane's pairs.
+  Value dotPairs(Value x, Value y, Value z) {
+    return mlir::x86vector::DotBF16Op::create(b, loc, z, x, y);
+  }
   /// x + y, of f32.
   Value plus(Value x, Value y) {
     return mlir::arith::AddFOp::create(b, loc, x, y);
@@ -246,10 +265,12 @@ struct Emitter {
                 {Op::maxRows * Op::maxRowTiles, Op::columns * panels}, type));
   }
   /// How many of `all` vectors of columns go at a time: a divisor that fits
-  /// the registers as accumulators of `rows` rows, along with one row of
-  /// factors and a broadcast element.
-  int64_t columnVectors(int64_t rows, int64_t all) const {
-    int64_t vectors = std::min(all, (target.vectorCount - 1) / (rows + 1));
+  /// the registers as accumulators of `rows` rows, along with `perFactor` for
+  /// each of one row of factors and a broadcast element.
+  int64_t columnVectors(int64_t rows, int64_t all,
+                        int64_t perFactor = 1) const {
+    int64_t vectors =
+        std::min(all, (target.vectorCount - 1) / (rows + perFactor));
     while (vectors > 1 && all % vectors)
       --vectors;
     return std::max(int64_t(1), vectors);

@@ -27,13 +27,11 @@
 //     tiles pairs of bf16 in both operands, all of k in tile registers; few
 //           rows by multiply-adds in the same order
 //     dot   pairs of bf16 in both operands: a word of the row against a vector
-//           of words of the panel, one instruction (only here is x86vector)
+//           of words of the panel, one instruction
 //     fma   elements as f32
 //
 //===----------------------------------------------------------------------===//
 #include "Emitter.h"
-
-#include "mlir/Dialect/X86Vector/X86VectorDialect.h"
 
 using namespace mlir;
 using namespace smelt;
@@ -89,10 +87,10 @@ struct Product {
         continue;
       }
       // Pairs of bf16 are words: the even k is the low half, the odd the high.
-      auto pairs = VectorType::get({2 * e.lanes()}, b.getBF16Type());
       VectorType words = e.vectorOf(b.getI32Type());
       VectorType floats = e.vectorOf(b.getF32Type());
-      Value raw = vector::LoadOp::create(b, e.loc, pairs, w, column);
+      Value raw =
+          vector::LoadOp::create(b, e.loc, e.vectorOfPairs(), w, column);
       Value word = vector::BitCastOp::create(b, e.loc, words, raw);
       auto constant = [&](int32_t value) -> Value {
         return arith::ConstantOp::create(b, e.loc,
@@ -131,36 +129,31 @@ struct Product {
     addFma(step, MutableArrayRef<Value>(sums));
   }
 
-  /// A pair of bf16 of a row as a word, the even k low; 0 beyond K.
+  /// A pair of bf16 of a row, the even k low, 0 beyond K, once for each lane.
   Value pairOf(Value row, Value k0, int64_t count) {
+    if (count == depth)
+      return e.splatOfPair(a, {row, k0});
     OpBuilder &b = e.b;
-    Type i32 = b.getI32Type();
-    if (count == 1)
-      return arith::ExtUIOp::create(
-          b, e.loc, i32,
-          arith::BitcastOp::create(b, e.loc, b.getI16Type(),
-                                   e.load(a, {row, k0})));
-    Value pair =
-        vector::LoadOp::create(b, e.loc, VectorType::get({2}, b.getBF16Type()),
-                               a, ValueRange{row, k0});
-    Value word =
-        vector::BitCastOp::create(b, e.loc, VectorType::get({1}, i32), pair);
-    return vector::ExtractOp::create(b, e.loc, word, 0);
+    Value word = arith::ExtUIOp::create(
+        b, e.loc, b.getI32Type(),
+        arith::BitcastOp::create(b, e.loc, b.getI16Type(),
+                                 e.load(a, {row, k0})));
+    return vector::BitCastOp::create(b, e.loc, e.vectorOfPairs(),
+                                     e.splat(word));
   }
 
   void addDot(const Step &step, Emitter::Values &sums) {
-    auto pairs = VectorType::get({2 * e.lanes()}, e.b.getBF16Type());
     SmallVector<Value> columns;
     for (int64_t v = step.first; v < step.first + step.vectors; ++v)
-      columns.push_back(vector::LoadOp::create(
-          e.b, e.loc, pairs, w, place(step.g, v * e.lanes() * depth)));
+      columns.push_back(
+          vector::LoadOp::create(e.b, e.loc, e.vectorOfPairs(), w,
+                                 place(step.g, v * e.lanes() * depth)));
     Value k0 = e.mul(step.g, e.index(depth));
     for (int64_t r = 0; r < step.rows; ++r) {
-      Value words = e.splat(pairOf(rowOf(step, r), k0, step.count));
-      Value x = vector::BitCastOp::create(e.b, e.loc, pairs, words);
+      Value x = pairOf(rowOf(step, r), k0, step.count);
       for (int64_t v = 0; v < step.vectors; ++v) {
         Value &sum = sums[r * step.vectors + v];
-        sum = x86vector::DotBF16Op::create(e.b, e.loc, sum, x, columns[v]);
+        sum = e.dotPairs(x, columns[v], sum);
       }
     }
   }

@@ -21,7 +21,7 @@ using namespace smelt;
 
 QueryTile::~QueryTile() = default;
 
-QueryTile::Row FMAQueryTile::rowOf(int64_t r) {
+QueryTile::Row RegisterQueryTile::rowOf(int64_t r) {
   Value token = r < members ? row : e.add(row, e.index(r / members));
   Value first =
       r % members == 0 ? column : e.add(column, e.index(r % members * op.size));
@@ -37,44 +37,51 @@ static void askForPart(Emitter &e, function_ref<void(Value offset)> ask,
     ask(e.add(e.mul(turn, e.index(part)), e.index(i)));
 }
 
-/// While scores of `width` positions from p on take head dimension d: the next
-/// of the parts that the block's values have, as many as there are such turns.
-void FMAQueryTile::prefetchValues(const KVBlock &block, Value p, Value d,
-                                  int64_t width) {
-  Value turn = e.add(e.mul(e.div(p, e.index(width)), e.index(op.size)), d);
+/// While scores of `width` positions from p on take step `step` of dimensions:
+/// the next of the parts that the block's values have, as many as there are
+/// such turns.
+void RegisterQueryTile::prefetchValues(const KVBlock &block, Value p,
+                                       Value step, int64_t width) {
+  const int64_t steps = llvm::divideCeil(op.size, depth());
+  Value turn = e.add(e.mul(e.div(p, e.index(width)), e.index(steps)), step);
   askForPart(e, block.prefetchValues, block.valueCount, block.line, turn,
-             llm::blockPositions / width * op.size);
+             llm::blockPositions / width * steps);
 }
 
 /// While the columns of outputs, which take `sweeps` loops over positions, are
 /// at position p of loop `sweep`: the next of the parts of the next block's
 /// keys, as many as there are such turns.
-void FMAQueryTile::prefetchKeys(const KVBlock &block, Value p, int64_t sweep,
-                                int64_t sweeps) {
-  Value turn = e.add(p, e.index(sweep * llm::blockPositions));
+void RegisterQueryTile::prefetchKeys(const KVBlock &block, Value p,
+                                     int64_t sweep, int64_t sweeps) {
+  const int64_t steps = llm::blockPositions / depth();
+  Value step = depth() == 1 ? p : e.div(p, e.index(depth()));
+  Value turn = e.add(step, e.index(sweep * steps));
   askForPart(e, block.prefetchKeys, block.keyCount, block.line, turn,
-             llm::blockPositions * sweeps);
+             steps * sweeps);
 }
 
-void FMAQueryTile::emitScores(const KVBlock &block) {
-  int64_t vectors = e.columnVectors(rows(), llm::blockPositions / e.lanes());
+void RegisterQueryTile::emitScores(const KVBlock &block) {
+  int64_t vectors = e.columnVectors(rows(), llm::blockPositions / e.lanes(),
+                                    op.operandRegisters);
   int64_t width = vectors * e.lanes();
   e.loop(e.index(0), e.index(llm::blockPositions), width, {},
          [&](Value p, ValueRange) -> Emitter::Values {
            Emitter::Values sums = e.accumulate(
-               op.size, Emitter::Values(rows() * vectors, e.zeros()),
-               [&](Value d, Emitter::Values &sums) {
+               llvm::divideCeil(op.size, depth()),
+               Emitter::Values(rows() * vectors, e.zeros()),
+               [&](Value step, Emitter::Values &sums) {
                  if (tokens == 1 && block.prefetchValues)
-                   prefetchValues(block, p, d, width);
+                   prefetchValues(block, p, step, width);
+                 Value d = depth() == 1 ? step : e.mul(step, e.index(depth()));
                  Emitter::Values keys;
                  for (int64_t v = 0; v < vectors; ++v)
                    keys.push_back(
                        block.keys(d, e.add(p, e.index(v * e.lanes()))));
                  for (int64_t r = 0; r < rows(); ++r) {
-                   Value x = e.splat(e.extend(e.load(op.q, at(rowOf(r), d))));
+                   Value x = query(r, d);
                    for (int64_t v = 0; v < vectors; ++v)
                      sums[r * vectors + v] =
-                         e.fma(x, keys[v], sums[r * vectors + v]);
+                         multiply(x, keys[v], sums[r * vectors + v]);
                  }
                });
            for (int64_t r = 0; r < rows(); ++r)
@@ -215,9 +222,16 @@ void QueryTile::mergeOutputs(Value r, Value d, Value keep, Value take,
   e.storeVector(e.fma(sums, take, old), scratch.outputs, place);
 }
 
-void FMAQueryTile::emitValues(const KVBlock &block, Value first, Value count) {
+/// A pair begins at an even position: what no row sees weighs zero.
+void RegisterQueryTile::emitValues(const KVBlock &block, Value first,
+                                   Value count) {
+  Value back; // the last one that a row sees
+  if (depth() > 1) {
+    back = e.sub(count, e.index(1));
+    first = e.sub(first, e.rem(first, e.index(depth())));
+  }
   int64_t all = llvm::divideCeil(op.size, e.lanes());
-  int64_t vectors = e.columnVectors(rows(), all);
+  int64_t vectors = e.columnVectors(rows(), all, op.operandRegisters);
   for (int64_t start = 0; start < all; start += vectors) {
     SmallVector<Value> masks(vectors), columns(vectors);
     for (int64_t v = 0; v < vectors; ++v) {
@@ -226,23 +240,25 @@ void FMAQueryTile::emitValues(const KVBlock &block, Value first, Value count) {
       if (op.size - d < e.lanes())
         masks[v] = e.mask(e.index(op.size - d));
     }
-    Emitter::Values sums =
-        e.loop(first, count, 1, Emitter::Values(rows() * vectors, e.zeros()),
-               [&](Value p, ValueRange carried) {
-                 if (tokens == 1 && block.prefetchKeys)
-                   prefetchKeys(block, p, start / vectors, all / vectors);
-                 Emitter::Values inner(carried), values;
-                 for (int64_t v = 0; v < vectors; ++v)
-                   values.push_back(block.values(p, columns[v], masks[v]));
-                 for (int64_t r = 0; r < rows(); ++r) {
-                   Value weight =
-                       e.splat(e.load(scratch.weights, {e.index(r), p}));
-                   for (int64_t v = 0; v < vectors; ++v)
-                     inner[r * vectors + v] =
-                         e.fma(weight, values[v], inner[r * vectors + v]);
-                 }
-                 return inner;
-               });
+    Emitter::Values sums = e.loop(
+        first, count, depth(), Emitter::Values(rows() * vectors, e.zeros()),
+        [&](Value p, ValueRange carried) {
+          if (tokens == 1 && block.prefetchKeys)
+            prefetchKeys(block, p, start / vectors, all / vectors);
+          Emitter::Values inner(carried), values;
+          Value next;
+          if (depth() > 1)
+            next = minimum(e.add(p, e.index(1)), back);
+          for (int64_t v = 0; v < vectors; ++v)
+            values.push_back(block.values(p, next, columns[v], masks[v]));
+          for (int64_t r = 0; r < rows(); ++r) {
+            Value x = weight(r, p);
+            for (int64_t v = 0; v < vectors; ++v)
+              inner[r * vectors + v] =
+                  multiply(x, values[v], inner[r * vectors + v]);
+          }
+          return inner;
+        });
     for (int64_t r = 0; r < rows(); ++r) {
       Value number = e.index(r);
       Value keep = factor(2, number), take = factor(3, number);

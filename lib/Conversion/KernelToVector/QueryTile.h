@@ -18,12 +18,22 @@ namespace smelt {
 /// itself is 1, from any score 0.
 constexpr double kLowest = -std::numeric_limits<float>::max();
 
+/// Where products of queries and keys, and of weights and values, are made.
+enum class Products {
+  Floats, // in vector registers, of f32
+  Pairs,  // likewise, of pairs of bf16
+  Tiles   // in tile registers, of bf16
+};
+
 /// Keys and values of one block of positions.
 struct KVBlock {
-  /// `lanes` keys of head dimension d from position p of the block on.
+  /// `lanes` keys of head dimension d from position p of the block on; if
+  /// products are of pairs, those of d + 1 beside them.
   std::function<mlir::Value(mlir::Value d, mlir::Value p)> keys;
-  /// `lanes` value columns from d on at position p.
-  std::function<mlir::Value(mlir::Value p, mlir::Value d, mlir::Value mask)>
+  /// `lanes` value columns from d on at position p; if products are of pairs,
+  /// those of position `next` beside them.
+  std::function<mlir::Value(mlir::Value p, mlir::Value next, mlir::Value d,
+                            mlir::Value mask)>
       values;
   /// What keys and values of `lanes` positions from p on are to be multiplied
   /// with, if they are integers.
@@ -53,8 +63,9 @@ struct Attention {
   bool isSpanned = false;
   /// Rows that share a block while it is in the cache.
   int64_t sharing = 24;
-  /// Whether tile registers make the products, of what is rounded to bf16.
-  bool inTiles = false;
+  Products products = Products::Floats;
+  /// What a vector of keys or values takes until it is multiplied.
+  int64_t operandRegisters = 1;
 };
 
 /// Buffers on the stack.
@@ -67,10 +78,11 @@ struct Scratch {
   mlir::Value state;
   /// [rows that share a block, columns].
   mlir::Value outputs;
-  /// For tile registers: queries [rows that share a block, columns] and e
-  /// [rows of a tile, positions of a block] as bf16, sums of values
-  /// [rows of a tile, columns].
-  mlir::Value queries, rounded, sums;
+  /// For products of bf16: queries [rows that share a block, columns] and e
+  /// [rows of a tile, positions of a block].
+  mlir::Value queries, rounded;
+  /// For tile registers: sums of values [rows of a tile, columns].
+  mlir::Value sums;
 };
 
 /// Two maxima and sums merged.
@@ -98,9 +110,9 @@ public:
   virtual ~QueryTile();
 
   /// Before the first block: nothing has been seen.
-  virtual void begin();
+  void begin();
   /// Before a span's first block.
-  void beginSpan();
+  virtual void beginSpan();
   /// Merges what its rows see of block `b` into the span.
   void emitBlock(const KVBlock &block, mlir::Value b);
   /// Merges the span into the result.
@@ -150,6 +162,10 @@ protected:
   void mergeOutputs(mlir::Value r, mlir::Value d, mlir::Value keep,
                     mlir::Value take, mlir::Value sums);
 
+  mlir::Value minimum(mlir::Value x, mlir::Value y) {
+    return mlir::arith::MinSIOp::create(e.b, e.loc, x, y);
+  }
+
   Emitter &e;
   const Attention &op;
   const Scratch &scratch;
@@ -181,9 +197,6 @@ private:
   mlir::Value subf(mlir::Value x, mlir::Value y) {
     return mlir::arith::SubFOp::create(e.b, e.loc, x, y);
   }
-  mlir::Value minimum(mlir::Value x, mlir::Value y) {
-    return mlir::arith::MinSIOp::create(e.b, e.loc, x, y);
-  }
   mlir::Value maximum(mlir::Value x, mlir::Value y) {
     return mlir::arith::MaxSIOp::create(e.b, e.loc, x, y);
   }
@@ -193,10 +206,23 @@ private:
   }
 };
 
-/// Products as multiply-adds of f32 in registers.
-class FMAQueryTile : public QueryTile {
+/// Rows whose products are summed in vector registers.
+class RegisterQueryTile : public QueryTile {
 public:
   using QueryTile::QueryTile;
+
+protected:
+  /// Dimensions or positions that a product takes: 1, or 2 for pairs.
+  virtual int64_t depth() const = 0;
+  /// Of row r, once for each lane: of the query, from dimension d on.
+  virtual mlir::Value query(int64_t r, mlir::Value d) = 0;
+  /// Likewise of e, from position p on.
+  virtual mlir::Value weight(int64_t r, mlir::Value p) = 0;
+  /// sum + x * y.
+  virtual mlir::Value multiply(mlir::Value x, mlir::Value y,
+                               mlir::Value sum) = 0;
+
+  Row rowOf(int64_t r);
 
 private:
   mlir::Value count() override { return e.index(rows()); }
@@ -205,18 +231,34 @@ private:
       body(rowOf(r));
   }
   void emitScores(const KVBlock &block) override;
+  void emitValues(const KVBlock &block, mlir::Value first,
+                  mlir::Value count) override;
+  void prefetchValues(const KVBlock &block, mlir::Value p, mlir::Value step,
+                      int64_t width);
+  void prefetchKeys(const KVBlock &block, mlir::Value p, int64_t sweep,
+                    int64_t sweeps);
+};
+
+/// Products as multiply-adds of f32.
+class FMAQueryTile : public RegisterQueryTile {
+public:
+  using RegisterQueryTile::RegisterQueryTile;
+
+private:
+  int64_t depth() const override { return 1; }
+  mlir::Value query(int64_t r, mlir::Value d) override {
+    return e.splat(e.extend(e.load(op.q, at(rowOf(r), d))));
+  }
+  mlir::Value weight(int64_t r, mlir::Value p) override {
+    return e.splat(e.load(scratch.weights, {e.index(r), p}));
+  }
+  mlir::Value multiply(mlir::Value x, mlir::Value y, mlir::Value sum) override {
+    return e.fma(x, y, sum);
+  }
   void storeWeights(mlir::Value weights, mlir::Value r,
                     mlir::Value p) override {
     e.storeVector(weights, scratch.weights, {r, p});
   }
-  void emitValues(const KVBlock &block, mlir::Value first,
-                  mlir::Value count) override;
-
-  Row rowOf(int64_t r);
-  void prefetchValues(const KVBlock &block, mlir::Value p, mlir::Value d,
-                      int64_t width);
-  void prefetchKeys(const KVBlock &block, mlir::Value p, int64_t sweep,
-                    int64_t sweeps);
 };
 
 /// What outputs are multiplied with in the end: 1 / `sum`, in each lane.

@@ -140,7 +140,7 @@ struct RoundAttention : smelt::impl::RoundAttentionBase<RoundAttention> {
     });
     for (AttentionOp op : ops) {
       roundResult(op);
-      if (target->hasTiles() && op.getCompute().isBF16())
+      if (target->hasBF16Dot && op.getCompute().isBF16())
         roundOperands(op);
     }
   }

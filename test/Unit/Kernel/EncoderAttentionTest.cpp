@@ -30,7 +30,7 @@ namespace {
 struct Case {
   const char *target, *compute;
   const char *element;        // of all rows: f32 or bf16
-  bool inTiles;               // whether products are made of bf16
+  bool isRounded;             // whether products are made of bf16
   int64_t heads, group, size; // of kv heads, of query heads each, of a head
   std::vector<int64_t> lengths;
 
@@ -160,7 +160,7 @@ void Step::expectNear(const Rows &y, int64_t row, int64_t head) {
   const double rounding = 0x1p-8;
   auto read = [&](const Rows &rows, int64_t r, int64_t column) -> double {
     float x = rows.at(r, column);
-    return c.inTiles ? toBF16(x) : x;
+    return c.isRounded ? toBF16(x) : x;
   };
   const int64_t offset = head / c.group * c.size, first = head * c.size;
   std::vector<double> weights;
@@ -179,7 +179,7 @@ void Step::expectNear(const Rows &y, int64_t row, int64_t head) {
   for (double &weight : weights)
     sum += weight = std::exp(weight - most);
   double error = attentionError(c.size, weights.size(), largest) +
-                 (c.inTiles ? rounding : 0);
+                 (c.isRounded ? rounding : 0);
   for (int64_t d = 0; d < c.size; ++d) {
     double mixed = 0, magnitude = 0;
     for (size_t i = 0; i < weights.size(); ++i) {
@@ -227,16 +227,20 @@ TEST(EncoderAttention, IsNearDoubles) {
   };
   const struct {
     const char *target, *compute, *element;
-    bool inTiles;
-  } kinds[] = {{"amx", "bf16", "f32", true},    {"amx", "bf16", "bf16", true},
-               {"amx", "bf16", "bf16", true},   {"amx", "f32", "f32", false},
-               {"avx2", "bf16", "f32", false},  {"avx2", "f32", "bf16", false},
+    bool isRounded;
+  } kinds[] = {{"amx", "bf16", "f32", true},
+               {"amx", "bf16", "bf16", true},
+               {"avx512-bf16", "bf16", "f32", true},
+               {"avx512-bf16", "bf16", "bf16", true},
+               {"amx", "f32", "f32", false},
+               {"avx2", "bf16", "f32", false},
+               {"avx2", "f32", "bf16", false},
                {"generic", "f32", "f32", false}};
   for (const auto &kind : kinds) {
     Case c{kind.target,
            kind.compute,
            kind.element,
-           kind.inTiles,
+           kind.isRounded,
            pick({1, 2, 3}),
            pick({1, 1, 2, 3}),
            pick({1, 7, 12, 16, 17, 32, 40, 48, 64, 80, 96}),

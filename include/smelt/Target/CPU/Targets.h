@@ -77,6 +77,9 @@ struct TargetRecord {
   /// Whether products of tiles of 16 rows and 16 columns are instructions
   /// (AMX).
   bool hasTiles() const { return runtimeFeatures.contains("amx-int8"); }
+  /// Whether attention in vector registers multiplies pairs of bf16. Processors
+  /// with tile registers take twice as long for those as for two f32.
+  bool multipliesPairs() const { return hasBF16Dot && !hasTiles(); }
   /// Rows of the tile registers of a product at most; from how many on they
   /// multiply rows: 16 in a register take as long as one.
   static constexpr int64_t tileRows = 32, leastTileRows = 8;

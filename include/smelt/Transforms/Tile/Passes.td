@@ -36,7 +36,7 @@ def RoundAttention : Pass<"smelt-round-attention", "::mlir::func::FuncOp"> {
   let summary = "Let kernel.attention read and write what is rounded anyway";
   let description = [{
     If an elementwise op alone reads the result, to round it, attention writes
-    it so. Where tile registers multiply bf16, rows that only an attention in bf16
+    it so. Where the target multiplies bf16, rows that only an attention in bf16
     reads are rounded as they are made, all slices of them at once:
 
     ```mlir

@@ -269,7 +269,9 @@ def Kernel_CachedAttentionOp : Kernel_ComputeOp<"cached_attention",
   let summary = "causal attention of rows over a KV pool (llm.cached_attention)";
   let description = [{
     The columns of `q` and `init` are the query heads of the kv heads from
-    `first_head` on, `group` query heads each.
+    `first_head` on, `group` query heads each. If the pools are of bf16, what
+    products are made of may be rounded to bf16, whose subnormals may count as
+    zeros; sums are f32.
 
     ```mlir
     kernel.cached_attention ins(%q, %slots, %positions : tensor<?x256xf32>, tensor<?xi32>)

@@ -385,7 +385,8 @@ def LLM_CachedAttentionOp : LLM_Op<"cached_attention",
     The softmax is computed per block of 64 absolute positions, each with its
     own maximum, merged in order of position, whatever the step's shape: blocks
     to spans where sequences may have more than 512 positions
-    (`kernel.attend_spans`), spans to the result.
+    (`kernel.attend_spans`), spans to the result. If the cache is of bf16,
+    queries and weights may be rounded to bf16, too.
 
     ```mlir
     %y = llm.cached_attention %q, %kv[%layer] at %slots, %positions {heads = 8 : i64, scale = 0.17677669 : f32}
