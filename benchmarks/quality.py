@@ -118,6 +118,9 @@ def main():
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scheme", action="append", choices=list(variants()),
                         help="only this one beside f32; may be repeated")
+    parser.add_argument("--mcpu", default="host",
+                        help="compile for this target, which has to run here "
+                             "(default: %(default)s)")
     parser.add_argument("--windows", type=int,
                         help="read only the first windows of the text")
     parser.add_argument("--minilm", metavar="FOLDER",
@@ -125,7 +128,8 @@ def main():
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args()
 
-    chosen = {name: arguments for name, arguments in variants().items()
+    chosen = {name: [*arguments, "--mcpu", args.mcpu]
+              for name, arguments in variants().items()
               if not args.scheme or name in ("f32", *args.scheme)}
     os.makedirs(common.WORK, exist_ok=True)
     results = decoderQuality(chosen, args.windows)
